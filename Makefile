@@ -1,0 +1,59 @@
+# Everything a fresh machine with Python 3.11 and Java needs is set up by the targets themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo demo-kafka test check format lock schemas clean
+
+help:
+	@echo "make demo        the main job on real data, in one process"
+	@echo "make demo-kafka  the same over a real Apache Kafka that the target fetches and starts"
+	@echo "make test        checks and all tests, with a real Kafka started by the suite"
+	@echo "make check       formatting, lint, types, import rules"
+	@echo "make lock        pin dependencies anew"
+	@echo "make schemas     generate JSON Schema, AsyncAPI and the dashboard anew"
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml client/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
+	@touch $(READY)
+
+demo: setup
+	$(BIN)/kittiwake demo
+
+demo-kafka: setup
+	$(BIN)/kittiwake demo --kafka
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.json_schema --check
+	$(BIN)/python -m schemas.asyncapi --check
+	$(BIN)/python -m streams.runtime.dashboard --check
+
+test: check
+	$(BIN)/pytest
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
+
+schemas: setup
+	$(BIN)/python -m schemas.json_schema --write
+	$(BIN)/python -m schemas.asyncapi --write
+	$(BIN)/python -m streams.runtime.dashboard --write
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

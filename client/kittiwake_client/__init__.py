@@ -1,0 +1,15 @@
+"""Publish predictions and feedback to Kittiwake, and act on its alerts and rollbacks."""
+
+from kittiwake_client.consumer import AlertConsumer
+from kittiwake_client.events import InvalidEvent
+from kittiwake_client.publisher import Publisher, Stats
+from kittiwake_client.received import Received, RollbackRequest
+
+__all__ = [
+    "AlertConsumer",
+    "InvalidEvent",
+    "Publisher",
+    "Received",
+    "RollbackRequest",
+    "Stats",
+]

@@ -1,0 +1,110 @@
+"""The bet grid that every test shares: K fractions of the largest bet that cannot go bankrupt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from detectors.arrays import ArrayLike, FloatArray, as_floats
+from schemas.errors import ConfigurationError
+
+Side = Literal["above", "below"]
+
+K = 12
+"""Bets mixed in one test."""
+
+FRACTIONS: FloatArray = 2.0 ** -np.arange(1, K + 1, dtype=np.float64)
+"""Shares of the largest bet, 1/2 to 2**-12. None is the whole, so wealth stays positive."""
+
+
+def log_mean_exp(log_wealth: ArrayLike) -> FloatArray:
+    """Log of the mean wealth over the last axis, the mixture over all bets.
+
+    Parameters
+    ----------
+    log_wealth
+        Shape (..., K), log-wealth of each bet. ``-inf`` (no wealth) is allowed.
+
+    Returns
+    -------
+    Shape (...), natural log; ``-inf`` where every bet is empty.
+
+    Examples
+    --------
+    >>> float(log_mean_exp([0.0, 0.0]))
+    0.0
+    >>> float(log_mean_exp([-np.inf, -np.inf]))
+    -inf
+    >>> round(float(log_mean_exp([2_000.0, 0.0])), 6)
+    1999.306853
+    """
+    values = as_floats(log_wealth)
+    top = np.max(values, axis=-1)
+    shift = np.where(np.isneginf(top), 0.0, top)
+    with np.errstate(divide="ignore"):
+        return as_floats(shift + np.log(np.mean(np.exp(values - shift[..., None]), axis=-1)))
+
+
+def psi(g: ArrayLike) -> FloatArray:
+    """Price of the variance term of a bet of size `g`: ``-log(1 - g) - g``.
+
+    For ``xi >= -1`` and ``0 <= g < 1``, ``exp(g * xi - psi(g) * xi**2) <= 1 + g * xi``, which
+    turns a sum and a sum of squares into a bet.
+
+    Parameters
+    ----------
+    g
+        Any shape, in [0, 1).
+
+    Examples
+    --------
+    >>> round(float(psi(0.5)), 6)
+    0.193147
+
+    References
+    ----------
+    .. [1] Fan, Grama, Liu, Exponential inequalities for martingales with applications,
+       Electronic Journal of Probability 20, 2015.
+    """
+    size = as_floats(g)
+    return as_floats(-np.log1p(-size) - size)
+
+
+def require_open(name: str, values: FloatArray, *, low: float, high: float) -> None:
+    """Refuse a setting outside the open interval (low, high).
+
+    Raises
+    ------
+    ConfigurationError
+        Names the setting, the value and the interval.
+
+    Examples
+    --------
+    >>> require_open("m", as_floats(1.5), low=0.0, high=1.0)
+    Traceback (most recent call last):
+    ...
+    schemas.errors.ConfigurationError: m is 1.5; it must lie strictly between 0 and 1
+    """
+    wrong = ~((values > low) & (values < high))
+    if np.any(wrong):
+        worst = float(np.ravel(values)[int(np.argmax(np.ravel(wrong)))])
+        raise ConfigurationError(
+            f"{name} is {worst:g}; it must lie strictly between {low:g} and {high:g}"
+        )
+
+
+def require_side(side: str, *, allowed: tuple[str, str]) -> None:
+    """Refuse an unknown direction of a test.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the side and the two that exist.
+
+    Examples
+    --------
+    >>> require_side("above", allowed=("above", "below"))
+    """
+    if side not in allowed:
+        raise ConfigurationError(f"side is {side!r}; use {allowed[0]!r} or {allowed[1]!r}")

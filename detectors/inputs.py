@@ -1,0 +1,178 @@
+"""What a pane keeps of the predictions themselves: features, score, latency, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.outcomes.contract import text
+from detectors.summary import CellBuilder, Field, Floats, Ints, Layout, quantise
+from schemas.policy import FeatureContract, FeatureType, Policy
+from schemas.reference import CategoricalReference, NumericReference, ReferenceProfile
+
+Value = bool | int | float | str | None
+
+CLIP_SD = 20.0
+SCORE_BINS = 20
+LATENCY_BUCKETS = 391
+"""Buckets of `detectors.latency.ddsketch`."""
+
+COUNTS = (
+    "n",
+    "n_error",
+    "n_positive",
+    "n_unusable",
+    "n_violation",
+    "n_duplicate",
+    "n_stray",
+    "latency_n",
+    "latency_over",
+)
+
+
+@dataclass(frozen=True)
+class NumericFeature:
+    """A numeric feature as it is checked and binned.
+
+    ``edges`` is empty and ``mean``, ``sd`` are 0, 1 without a reference.
+    """
+
+    name: str
+    contract: FeatureContract
+    reference: NumericReference | None
+
+    @property
+    def bins(self) -> int:
+        """Number of histogram bins."""
+        return len(self.reference.counts) if self.reference else 0
+
+    def fields(self) -> tuple[Field, ...]:
+        """Fields of the feature in a pane."""
+        marks = tuple(Field(f"{self.name}:{m}") for m in ("n", "missing", "invalid", "out"))
+        if self.reference is None:
+            return marks
+        sums = (Field(f"{self.name}:s1", fixed=True), Field(f"{self.name}:s2", fixed=True))
+        return (*marks, *sums, Field(f"{self.name}:hist", self.bins))
+
+    def add(self, build: CellBuilder, values: Sequence[Value]) -> Ints:
+        """Add a column (n,); returns the rows that break the contract."""
+        missing, invalid, rows, numbers = _numbers(values)
+        contract = self.contract
+        low = -np.inf if contract.min is None else contract.min
+        high = np.inf if contract.max is None else contract.max
+        out = rows[(numbers < low) | (numbers > high)]
+        build.ones(f"{self.name}:n", np.arange(len(values)))
+        for mark, chosen in (("missing", missing), ("invalid", invalid), ("out", out)):
+            build.ones(f"{self.name}:{mark}", chosen)
+        if self.reference is not None:
+            sd = self.reference.sd or 1.0
+            z = np.clip((numbers - self.reference.mean) / sd, -CLIP_SD, CLIP_SD)
+            build.add(f"{self.name}:s1", rows, quantise(z))
+            build.add(f"{self.name}:s2", rows, quantise(z**2))
+            bins = np.searchsorted(np.asarray(self.reference.edges), numbers, "right")
+            build.ones(f"{self.name}:hist", rows, bins)
+        return np.concatenate((invalid, out))
+
+
+@dataclass(frozen=True)
+class CategoricalFeature:
+    """A categorical feature as it is checked and counted; the last bin is "any other"."""
+
+    name: str
+    contract: FeatureContract
+    reference: CategoricalReference | None
+
+    @property
+    def bins(self) -> int:
+        """Number of histogram bins."""
+        return len(self.reference.counts) if self.reference else 0
+
+    def fields(self) -> tuple[Field, ...]:
+        """Fields of the feature in a pane."""
+        marks = tuple(Field(f"{self.name}:{m}") for m in ("n", "missing", "invalid", "out"))
+        return (*marks, Field(f"{self.name}:hist", self.bins)) if self.reference else marks
+
+    def add(self, build: CellBuilder, values: Sequence[Value]) -> Ints:
+        """Add a column (n,); returns the rows that break the contract."""
+        words = [text(value) for value in values]
+        build.ones(f"{self.name}:n", np.arange(len(values)))
+        missing = np.array([i for i, word in enumerate(words) if word is None], np.int64)
+        build.ones(f"{self.name}:missing", missing)
+        known = self.contract.categories
+        allowed = None if known is None else frozenset(known)
+        out = np.array(
+            [
+                i
+                for i, word in enumerate(words)
+                if allowed is not None and word is not None and word not in allowed
+            ],
+            np.int64,
+        )
+        build.ones(f"{self.name}:out", out)
+        if self.reference is not None:
+            place = {name: i for i, name in enumerate(self.reference.categories)}
+            rows = np.array([i for i, word in enumerate(words) if word is not None], np.int64)
+            bins = [place.get(word, len(place)) for word in words if word is not None]
+            build.ones(f"{self.name}:hist", rows, np.array(bins, np.int64))
+        return out
+
+
+Feature = NumericFeature | CategoricalFeature
+
+
+def features_of(policy: Policy, reference: ReferenceProfile | None) -> tuple[Feature, ...]:
+    """Every feature that the policy or the reference names, in order of name."""
+    numeric = reference.numeric if reference else {}
+    categorical = reference.categorical if reference else {}
+    features: list[Feature] = []
+    for name in sorted({*policy.features, *numeric, *categorical}):
+        contract = policy.features.get(name)
+        kind = contract.type if contract else reference and reference.feature_type(name)
+        contract = contract or FeatureContract()
+        if kind is FeatureType.CATEGORICAL:
+            features.append(CategoricalFeature(name, contract, categorical.get(name)))
+        else:
+            features.append(NumericFeature(name, contract, numeric.get(name)))
+    return tuple(features)
+
+
+def score_edges(reference: ReferenceProfile | None) -> Floats:
+    """Inner edges of the score histogram: the reference's, else equal widths of [0, 1]."""
+    if reference is not None and reference.score is not None:
+        return np.asarray(reference.score.edges, np.float64)
+    return np.linspace(0, 1, SCORE_BINS + 1)[1:-1]
+
+
+def input_layout(policy: Policy, reference: ReferenceProfile | None, *, whole: bool) -> Layout:
+    """Layout of an input pane; ``whole`` is the stream of all segments, with the features."""
+    features = features_of(policy, reference) if whole else ()
+    return Layout(
+        (
+            *(Field(name) for name in COUNTS),
+            Field("latency", LATENCY_BUCKETS),
+            Field("score_n"),
+            Field("score", len(score_edges(reference)) + 1),
+            *(field for feature in features for field in feature.fields()),
+        )
+    )
+
+
+def _numbers(values: Sequence[Value]) -> tuple[Ints, Ints, Ints, Floats]:
+    """Rows that are missing, invalid and fine, and the numbers of the fine ones."""
+    missing, invalid, fine, numbers = [], [], [], []
+    for i, value in enumerate(values):
+        if value is None:
+            missing.append(i)
+        elif isinstance(value, bool | str):
+            invalid.append(i)
+        else:
+            fine.append(i)
+            numbers.append(float(value))
+    return (
+        np.array(missing, np.int64),
+        np.array(invalid, np.int64),
+        np.array(fine, np.int64),
+        np.array(numbers, np.float64),
+    )

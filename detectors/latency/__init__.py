@@ -1,0 +1,1 @@
+"""Latency quantiles from sketches that merge by adding counts."""

@@ -1,0 +1,96 @@
+"""Binary classification: a score in [0, 1] and a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.outcomes import calibration
+from detectors.outcomes.contract import Answer, Label, Tails, Truth, text
+from detectors.summary import CellBuilder, Field, Floats, Ints
+
+POSITIVE = frozenset({"1", "true", "yes"})
+NEGATIVE = frozenset({"0", "false", "no"})
+
+
+class Binary:
+    """Error rate, Brier score, log loss, calibration and the confusion matrix.
+
+    Parameters
+    ----------
+    positive
+        The label that counts as 1; every other label counts as 0. None accepts 1, true, yes and
+        0, false, no, and nothing else.
+
+    Examples
+    --------
+    >>> Binary("fraud")._sign("ok"), Binary()._sign(True), Binary()._sign("ok")
+    (0, 1, None)
+    """
+
+    tail = np.dtype([("known", "u1"), ("decision", "u1"), ("score", "f8")])
+    fields: tuple[Field, ...] = (
+        Field("err"),
+        Field("tp"),
+        Field("fp"),
+        Field("fn"),
+        Field("tn"),
+        *calibration.FIELDS,
+    )
+
+    def __init__(self, positive: bool | int | float | str | None = None) -> None:
+        self._positive = text(positive)
+
+    def pack(self, answers: Sequence[Answer]) -> Tails:
+        """A score outside [0, 1] or no score makes the answer unusable."""
+        tails = np.zeros(len(answers), self.tail)
+        score = np.array([np.nan if a.score is None else a.score for a in answers], np.float64)
+        known = (score >= 0) & (score <= 1)
+        signs = [self._sign(a.label) for a in answers]
+        by_score = np.where(known, score >= 0.5, False)
+        tails["known"] = known
+        tails["score"] = np.where(known, score, 0.0)
+        tails["decision"] = [
+            fallback if sign is None else sign
+            for sign, fallback in zip(signs, by_score.tolist(), strict=True)
+        ]
+        return tails
+
+    def score(self, tails: Tails) -> Floats:
+        """The score."""
+        return np.where(tails["known"] == 1, tails["score"], np.nan)
+
+    def positive(self, tails: Tails) -> NDArray[np.bool_]:
+        """The decision."""
+        return np.asarray(tails["decision"] == 1)
+
+    def truth(self, feedback: Truth) -> float | None:
+        """1 or 0."""
+        sign = self._sign(feedback.label)
+        return None if sign is None else float(sign)
+
+    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+        """Confusion counts and calibration sums."""
+        rows: Ints = np.flatnonzero(tails["known"] == 1)
+        y = truth[rows] > 0.5
+        decision = tails["decision"][rows] == 1
+        for name, chosen in (
+            ("err", decision != y),
+            ("tp", decision & y),
+            ("fp", decision & ~y),
+            ("fn", ~decision & y),
+            ("tn", ~decision & ~y),
+        ):
+            build.ones(name, rows[chosen])
+        calibration.add(build, rows, tails["score"][rows], y.astype(np.float64))
+
+    def _sign(self, label: Label) -> int | None:
+        word = text(label)
+        if word is None:
+            return None
+        if self._positive is not None:
+            return int(word == self._positive)
+        word = word.lower()
+        return 1 if word in POSITIVE else 0 if word in NEGATIVE else None

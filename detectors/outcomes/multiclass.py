@@ -1,0 +1,81 @@
+"""Multiclass classification: scores by class, or the best class with its score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import nlargest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.outcomes import calibration
+from detectors.outcomes.contract import Answer, Tails, Truth, number, text
+from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+
+TOP = 10
+
+
+class Multiclass:
+    """Top-1 and top-k error, and top-label calibration: p is the best score, y whether it hit.
+
+    At most ten scores are kept. ``loss`` is the log loss of the true class; a class among the
+    scores not kept counts with the smallest likelihood, 1e-6.
+    """
+
+    tail = np.dtype(
+        [("known", "u1"), ("size", "u1"), ("classes", "f8", (TOP,)), ("scores", "f8", (TOP,))]
+    )
+    fields: tuple[Field, ...] = (
+        Field("err"),
+        Field("err_top"),
+        Field("loss", fixed=True),
+        Field("loss_sq", fixed=True),
+        *calibration.FIELDS,
+    )
+
+    def pack(self, answers: Sequence[Answer]) -> Tails:
+        """Scores outside [0, 1] or no best class make the answer unusable."""
+        tails = np.zeros(len(answers), self.tail)
+        for row, answer in zip(tails, answers, strict=True):
+            best = _ranked(answer)
+            if best and all(0 <= score <= 1 for _, score in best):
+                row["known"] = 1
+                row["size"] = len(best)
+                row["classes"][: len(best)] = [number(name) for name, _ in best]
+                row["scores"][: len(best)] = [score for _, score in best]
+        return tails
+
+    def score(self, tails: Tails) -> Floats:
+        """The best score."""
+        return np.where(tails["known"] == 1, tails["scores"][:, 0], np.nan)
+
+    def positive(self, tails: Tails) -> NDArray[np.bool_]:
+        """Whether there was an answer."""
+        return np.asarray(tails["known"] == 1)
+
+    def truth(self, feedback: Truth) -> float | None:
+        """The number of the true class."""
+        word = text(feedback.label)
+        return None if word is None else float(number(word))
+
+    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+        """Errors, log loss and top-label calibration."""
+        rows: Ints = np.flatnonzero(tails["known"] == 1)
+        kept = tails[rows]
+        within = np.arange(TOP)[None, :] < kept["size"][:, None]
+        match = (kept["classes"] == truth[rows][:, None]) & within
+        hit = match[:, 0]
+        build.ones("err", rows[~hit])
+        build.ones("err_top", rows[~match.any(axis=1)])
+        likelihood = np.where(match, kept["scores"], 0.0).sum(axis=1)
+        loss = -np.log(np.clip(likelihood, calibration.CLIP, 1.0))
+        build.add("loss", rows, quantise(loss))
+        build.add("loss_sq", rows, quantise(loss**2))
+        calibration.add(build, rows, kept["scores"][:, 0], hit.astype(np.float64))
+
+
+def _ranked(answer: Answer) -> list[tuple[str, float]]:
+    if answer.scores:
+        return nlargest(TOP, sorted(answer.scores.items()), key=lambda item: item[1])
+    name = text(answer.label)
+    return [] if name is None or answer.score is None else [(name, answer.score)]

@@ -1,0 +1,70 @@
+"""Ranking and recommendation: items, best first, and the one that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.outcomes.contract import Answer, Tails, Truth, number, text
+from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+
+DEPTH = 10
+
+
+class Ranking:
+    """Hit rate, reciprocal rank and NDCG within the first ten items, one relevant item each.
+
+    The truth is the chosen item: the label, or the signal ``clicked``. The signal 0 says that
+    nothing was chosen.
+    """
+
+    tail = np.dtype([("known", "u1"), ("items", "f8", (DEPTH,))])
+    fields: tuple[Field, ...] = (
+        Field("err"),
+        Field("mrr", fixed=True),
+        Field("mrr_sq", fixed=True),
+        Field("ndcg", fixed=True),
+        Field("ndcg_sq", fixed=True),
+    )
+
+    def pack(self, answers: Sequence[Answer]) -> Tails:
+        """No list of items makes the answer unusable; an empty list is an answer."""
+        tails = np.zeros(len(answers), self.tail)
+        tails["items"] = -1
+        for row, answer in zip(tails, answers, strict=True):
+            if answer.items is not None:
+                row["known"] = 1
+                first = answer.items[:DEPTH]
+                row["items"][: len(first)] = [number(item) for item in first]
+        return tails
+
+    def score(self, tails: Tails) -> Floats:
+        """A list has no score."""
+        return np.full(len(tails), np.nan)
+
+    def positive(self, tails: Tails) -> NDArray[np.bool_]:
+        """Whether the list held anything."""
+        return np.asarray(tails["items"][:, 0] >= 0)
+
+    def truth(self, feedback: Truth) -> float | None:
+        """The number of the chosen item, -2 where nothing was chosen."""
+        signals = feedback.signals or {}
+        chosen = signals.get("clicked", text(feedback.label))
+        if chosen is None:
+            return None
+        return float(number(chosen)) if isinstance(chosen, str) else -2.0
+
+    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+        """Rank of the chosen item."""
+        rows: Ints = np.flatnonzero(tails["known"] == 1)
+        match = tails["items"][rows] == truth[rows][:, None]
+        hit = match.any(axis=1)
+        rank = 1 + match.argmax(axis=1)
+        build.ones("err", rows[~hit])
+        reciprocal = np.where(hit, 1 / rank, 0.0)
+        gain = np.where(hit, 1 / np.log2(1 + rank), 0.0)
+        for name, values in (("mrr", reciprocal), ("ndcg", gain)):
+            build.add(name, rows, quantise(values))
+            build.add(f"{name}_sq", rows, quantise(values**2))

@@ -1,0 +1,39 @@
+"""Dead letters: the bytes that could not be used, with reason and place."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from schemas.base import Message
+
+
+class Reason(StrEnum):
+    """Why a record could not be used."""
+
+    NOT_JSON = "not_json"
+    BAD_SHAPE = "bad_shape"
+    BAD_TIME = "bad_time"
+    FUTURE = "future"
+    TOO_LATE = "too_late"
+    STRAY = "stray"
+    NO_POLICY = "no_policy"
+    UNMATCHED = "unmatched"
+    UNUSABLE_LABEL = "unusable_label"
+
+
+class DeadLetter(Message):
+    """One unusable record: ``value_base64`` are its bytes as they came.
+
+    ``row`` is the place inside a batch message, from 0; ``field`` the path inside the row.
+    """
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    row: int
+    reason: Reason
+    field: str
+    message: str
+    value_base64: str
+    time_ms: int

@@ -1,0 +1,41 @@
+"""The ``kittiwake`` command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from schemas.errors import KittiwakeError
+from streams.commands import control, demo, follow, processes, replays
+
+app = typer.Typer(
+    name="kittiwake",
+    help="Streaming monitor for deployed models: drift, calibration, errors and safe rollbacks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(processes.up)
+app.command()(processes.ingest)
+app.command()(processes.decide)
+app.add_typer(control.topics_app, name="topics")
+app.add_typer(control.policy_app, name="policy")
+app.command()(control.profile)
+app.command()(replays.replay)
+app.command()(follow.tail)
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the command; an error of ours ends it with one line and code 1."""
+    try:
+        app()
+    except KittiwakeError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error[/] {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

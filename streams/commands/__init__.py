@@ -1,0 +1,1 @@
+"""One file for each family of commands; what they do lives elsewhere."""

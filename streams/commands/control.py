@@ -1,0 +1,181 @@
+"""``topics``, ``policy`` and ``profile``: what is set up before events flow."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from schemas import topics
+from schemas.errors import ConfigurationError
+from schemas.policy import Policy
+from schemas.policy_file import load
+from schemas.profiling import build, read_rows
+from schemas.reference import ReferenceProfile
+from streams.commands.options import (
+    Bootstrap,
+    Models,
+    Prefix,
+    Shards,
+    console,
+    kafka,
+    settings_of,
+)
+from streams.learn import learn
+from streams.runtime.announce import activate
+
+topics_app = typer.Typer(help="Create or check the topics.", no_args_is_help=True)
+policy_app = typer.Typer(help="Check a policy, or put it in force.", no_args_is_help=True)
+
+PolicyFile = Annotated[Path, typer.Argument(help="The policy, YAML.", dir_okay=False)]
+
+
+@topics_app.command("create")
+def create(
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    shards: Shards = None,
+    models: Models = None,
+) -> None:
+    """Create every topic that does not exist; refuse if one exists with other partitions."""
+    settings = settings_of(bootstrap=bootstrap, prefix=prefix, shards=shards, models=models)
+    transport = kafka(settings)
+    table = topics.table(shards=settings.shards, models=settings.models)
+    transport.ensure_topics([spec.named(settings.prefix) for spec in table])
+    transport.close()
+    console.print(f"{len(table)} topics stand on {settings.bootstrap}")
+
+
+@topics_app.command("check")
+def check_topics(
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    shards: Shards = None,
+    models: Models = None,
+) -> None:
+    """Compare the topics with the table; ends with code 1 if one is missing or differs."""
+    settings = settings_of(bootstrap=bootstrap, prefix=prefix, shards=shards, models=models)
+    transport = kafka(settings)
+    table = Table("topic", "partitions", "found", "key", "event", "kept")
+    wrong = 0
+    for spec in topics.table(shards=settings.shards, models=settings.models):
+        found = transport.partition_count(settings.topic(spec.name))
+        good = found == spec.partitions
+        wrong += not good
+        days = "for ever" if spec.retention_ms is None else f"{spec.retention_ms / 86.4e6:g} d"
+        kept = "last of each key" if spec.compacted else days
+        shown = "missing" if found is None else str(found)
+        colour = "green" if good else "red"
+        table.add_row(
+            settings.topic(spec.name),
+            str(spec.partitions),
+            f"[{colour}]{shown}[/]",
+            spec.key,
+            spec.event,
+            kept,
+        )
+    transport.close()
+    console.print(table)
+    if wrong:
+        raise ConfigurationError(
+            f"{wrong} topics are missing or have other partitions; "
+            "create the missing ones with `kittiwake topics create`"
+        )
+
+
+@policy_app.command("check")
+def check_policy(file: PolicyFile) -> None:
+    """Read a policy and say what it watches; errors name line, column and the fix."""
+    policy = load(file)
+    console.print(f"[green]{file} is good[/]  hash {policy.hash}")
+    console.print(_describe(policy))
+
+
+@policy_app.command("apply")
+def apply(
+    file: PolicyFile,
+    reference: Annotated[
+        Path | None, typer.Option(help="A reference made by `kittiwake profile`.", dir_okay=False)
+    ] = None,
+    at_ms: Annotated[
+        int, typer.Option(help="Event time from which it holds, ms since 1970.", min=0)
+    ] = 0,
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+) -> None:
+    """Put a policy in force."""
+    settings = settings_of(bootstrap=bootstrap, prefix=prefix)
+    policy = load(file)
+    profile_ = None if reference is None else read_reference(reference)
+    transport = kafka(settings)
+    sender = transport.sender()
+    activate(sender, settings, policy, profile_, effective_at_ms=at_ms)
+    sender.close()
+    transport.close()
+    console.print(f"policy {policy.hash} of {policy.model} holds from {at_ms} on")
+
+
+def profile(
+    file: Annotated[
+        Path | None, typer.Argument(help="CSV, JSONL or Parquet; or use --live.", dir_okay=False)
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name of the model.")] = "model",
+    score: Annotated[str, typer.Option(help="Column of the score, if there is one.")] = "score",
+    live: Annotated[
+        int | None, typer.Option(help="Learn from so many live predictions instead.", min=1)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write the reference.")] = Path(
+        "reference.json"
+    ),
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+) -> None:
+    """Describe what normal looks like, from a file or from the first live predictions."""
+    if (file is None) == (live is None):
+        raise ConfigurationError("name a file, or say --live N to learn from live predictions")
+    if live is not None:
+        settings = settings_of(bootstrap=bootstrap, prefix=prefix)
+        transport = kafka(settings)
+        found = learn(transport, settings, model=model, count=live)
+        transport.close()
+    elif file is not None:
+        columns = dict(read_rows(file))
+        scores = columns.pop(score, None)
+        found = build(model, columns, score=scores, source=str(file))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(found.model_dump_json(indent=2) + "\n")
+    kinds = itertools.chain(
+        (f"{name} (numeric)" for name in found.numeric),
+        (f"{name} (categorical)" for name in found.categorical),
+    )
+    console.print(f"{out}: {found.n:,} rows, hash {found.hash}")
+    console.print("  " + ", ".join(kinds))
+
+
+def read_reference(path: Path) -> ReferenceProfile:
+    """A reference from its file."""
+    try:
+        return ReferenceProfile.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path}: no usable reference ({error}); make one with `kittiwake profile`"
+        ) from error
+
+
+def _describe(policy: Policy) -> Table:
+    table = Table(show_header=False, box=None)
+    budgets = policy.budgets.model_dump(exclude_none=True)
+    for name, value in (
+        ("model", f"{policy.model} ({policy.task})"),
+        ("windows", f"{policy.window or policy.pane} of panes of {policy.pane}"),
+        ("labels", f"judged {policy.labels.maturity} after a window, {policy.labels.coverage:.0%}"),
+        ("budgets", ", ".join(f"{k} {v}" for k, v in budgets.items()) or "none: nothing pages"),
+        ("features", ", ".join(policy.features) or "those of the reference"),
+        ("segments", ", ".join(policy.segments) or "none"),
+        ("false pages", f"{policy.false_alarms.pages:g} expected per {policy.false_alarms.per}"),
+    ):
+        table.add_row(f"[dim]{name}[/]", value)
+    return table

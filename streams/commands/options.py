@@ -1,0 +1,68 @@
+"""Options that several commands share; each also has an environment variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from streams.runtime.kafka import KafkaTransport
+from streams.runtime.settings import Settings
+
+console = Console(highlight=False)
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        help="Kafka's host:port. [env: KITTIWAKE_BOOTSTRAP]", show_default="localhost:9092"
+    ),
+]
+Prefix = Annotated[
+    str | None, typer.Option(help="Put before every topic and group. [env: KITTIWAKE_PREFIX]")
+]
+Shards = Annotated[
+    int | None,
+    typer.Option(
+        help="Partitions of predictions and feedback. [env: KITTIWAKE_SHARDS]", show_default="4"
+    ),
+]
+Models = Annotated[
+    int | None,
+    typer.Option(
+        help="Partitions of the topics keyed by model. [env: KITTIWAKE_MODELS]", show_default="1"
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the join stores live; a lost one is rebuilt. [env: KITTIWAKE_DATA]",
+        show_default="out/state",
+    ),
+]
+Worker = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of this worker, kept over restarts. [env: KITTIWAKE_WORKER]", show_default="0"
+    ),
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        help="Port of /metrics; 0 picks a free one. [env: KITTIWAKE_METRICS_PORT]",
+        show_default="0",
+    ),
+]
+
+
+def settings_of(**given: object) -> Settings:
+    """Settings from the environment, with the options that were given on top."""
+    return Settings.model_validate(
+        Settings().model_dump() | {k: v for k, v in given.items() if v is not None}
+    )
+
+
+def kafka(settings: Settings) -> KafkaTransport:
+    """The log of the settings."""
+    return KafkaTransport(settings.bootstrap)

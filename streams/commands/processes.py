@@ -1,0 +1,132 @@
+"""``up``, ``ingest`` and ``decide``: the processes."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Annotated, Protocol
+
+import typer
+
+from schemas import topics
+from streams.commands.options import (
+    Bootstrap,
+    Data,
+    MetricsPort,
+    Models,
+    Prefix,
+    Shards,
+    Worker,
+    console,
+    kafka,
+    settings_of,
+)
+from streams.runtime.clock import SystemClock
+from streams.runtime.decide_worker import DecideWorker
+from streams.runtime.ingest_worker import IngestWorker
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Settings
+from streams.supervise import Child, Supervisor
+
+
+class _Worker(Protocol):
+    def step(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+def ingest(
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    data: Data = None,
+    worker: Worker = None,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Join predictions with feedback and sum up panes. Run as many as there are shards."""
+    settings = settings_of(
+        bootstrap=bootstrap, prefix=prefix, data=data, worker=worker, metrics_port=metrics_port
+    )
+    settings = settings.model_copy(update={"data": settings.data / f"ingest-{settings.worker}"})
+    metrics = _serve("ingest", settings)
+    transport = kafka(settings)
+    clock = SystemClock()
+    _run(IngestWorker(transport=transport, settings=settings, clock=clock, metrics=metrics))
+    transport.close()
+
+
+def decide(
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    worker: Worker = None,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Merge panes, test, and publish windows, alerts and rollouts."""
+    settings = settings_of(
+        bootstrap=bootstrap, prefix=prefix, worker=worker, metrics_port=metrics_port
+    )
+    metrics = _serve("decide", settings)
+    transport = kafka(settings)
+    clock = SystemClock()
+    _run(DecideWorker(transport=transport, settings=settings, clock=clock, metrics=metrics))
+    transport.close()
+
+
+def up(
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = None,
+    shards: Shards = None,
+    models: Models = None,
+    data: Data = None,
+    ingests: Annotated[int, typer.Option(help="How many INGEST workers.", min=1)] = 1,
+    metrics_port: Annotated[
+        int, typer.Option(help="First port of /metrics; each process takes the next.")
+    ] = 9464,
+) -> None:
+    """Run all processes on this machine and start again those that die. Creates the topics."""
+    settings = settings_of(
+        bootstrap=bootstrap, prefix=prefix, shards=shards, models=models, data=data
+    )
+    transport = kafka(settings)
+    table = topics.table(shards=settings.shards, models=settings.models)
+    transport.ensure_topics([spec.named(settings.prefix) for spec in table])
+    transport.close()
+    supervisor = Supervisor(
+        children=_children(settings, ingests, metrics_port),
+        say=lambda line: console.print(f"[dim]{line}[/]"),
+    )
+    raise typer.Exit(supervisor.run())
+
+
+def _children(settings: Settings, ingests: int, port: int) -> list[Child]:
+    common = ["--bootstrap", settings.bootstrap, "--prefix", settings.prefix]
+    ingest_arguments = [
+        ["ingest", *common, "--data", str(settings.data), "--worker", str(i)]
+        for i in range(ingests)
+    ]
+    every = [*ingest_arguments, ["decide", *common, "--worker", "0"]]
+    names = [*(f"ingest {i}" for i in range(ingests)), "decide"]
+    return [
+        Child(name, [*arguments, "--metrics-port", str(port + i)])
+        for i, (name, arguments) in enumerate(zip(names, every, strict=True))
+    ]
+
+
+def _serve(process: str, settings: Settings) -> Metrics:
+    metrics = Metrics(process)
+    port = metrics.start_http(settings.metrics_port, settings.metrics_host)
+    console.print(f"[dim]{process} {settings.worker}: metrics on port {port}[/]")
+    return metrics
+
+
+def _run(worker: _Worker) -> None:
+    """Step until SIGTERM or SIGINT, then leave in order."""
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    while not stopping:
+        worker.step()
+    worker.close()

@@ -1,0 +1,110 @@
+"""``replay``: files through the pipeline of production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from schemas import topics
+from schemas.errors import ConfigurationError
+from schemas.policy import Policy
+from schemas.policy_file import load
+from schemas.reference import ReferenceProfile
+from streams import files as event_files
+from streams.commands.control import read_reference
+from streams.commands.options import console
+from streams.ingest.decode import decode_predictions
+from streams.learn import profile_of
+from streams.replay import Start
+from streams.replay import replay as run
+from streams.results import News, Results
+from streams.runtime.transport import Record
+from streams.story import alert_line, alerts_table, rollout_line, rollouts_table, windows_table
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Events: .jsonl(.gz), .csv or .parquet.")],
+    policy: Annotated[Path, typer.Option(help="The policy, YAML.", dir_okay=False)],
+    reference: Annotated[
+        Path | None, typer.Option(help="A reference made by `kittiwake profile`.", dir_okay=False)
+    ] = None,
+    learn: Annotated[
+        int, typer.Option(help="Else learn it from so many first predictions; 0 goes without.")
+    ] = 1_000,
+    out: Annotated[Path, typer.Option(help="Where windows, alerts and rollouts go.")] = Path(
+        "out/replay"
+    ),
+) -> None:
+    """Run events from files through the same pipeline as in production, and show the results."""
+    rules = load(policy)
+    lines = event_files.read(files, model=rules.model)
+    start, lines = _start(rules, lines, reference, learn)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("bytes read", total=_size(files))
+
+        def seen(line: event_files.Line, news: News | None) -> None:
+            progress.advance(task, len(line.value) + 1)
+            for text in _texts(news):
+                progress.console.print(text)
+
+        results = run(lines, [start], step_ms=rules.pane_ms, seen=seen)
+        progress.update(task, completed=_size(files))
+    show(results, out)
+
+
+def show(results: Results, out: Path) -> None:
+    """Tables of everything, and where the files are."""
+    console.print(windows_table(results))
+    console.print(alerts_table(results))
+    if results.rollouts:
+        console.print(rollouts_table(results))
+    console.print(f"{results.dead_letters} dead letters")
+    console.print("files: " + ", ".join(str(path) for path in results.write(out)))
+
+
+def _texts(news: News | None) -> Iterator[str]:
+    if news is None:
+        return
+    yield from map(alert_line, news.alerts)
+    yield from filter(None, map(rollout_line, news.rollouts))
+
+
+def _start(
+    policy: Policy, lines: Iterator[event_files.Line], reference: Path | None, count: int
+) -> tuple[Start, Iterator[event_files.Line]]:
+    """The policy with its reference, learnt from the first lines unless given."""
+    if reference is not None:
+        return Start(policy, read_reference(reference)), lines
+    if count == 0:
+        return Start(policy), lines
+    read: list[event_files.Line] = []
+    first: list[Record] = []
+    for line in lines:
+        read.append(line)
+        if line.topic == topics.PREDICTIONS:
+            first.append(Record(line.topic, 0, len(first), line.time_ms, None, line.value, ()))
+        if len(first) == count:
+            break
+    return Start(policy, _profile(policy, first)), chain(read, lines)
+
+
+def _profile(policy: Policy, records: list[Record]) -> ReferenceProfile:
+    events = [row.event for row in decode_predictions(records).rows]
+    if not events:
+        raise ConfigurationError("there is no usable prediction to learn a reference from")
+    return profile_of(events, model=policy.model, source=f"first {len(events)} predictions")
+
+
+def _size(files: list[Path]) -> int:
+    return event_files.count([path for path in files if path.is_file()])

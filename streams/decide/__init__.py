@@ -1,0 +1,1 @@
+"""DECIDE: merges panes, tests, alerts and judges rollouts; `pipeline` has the order."""

@@ -1,0 +1,84 @@
+"""Has a feature or the score moved further from the reference than tolerated? (TV-witness)"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import msgspec
+
+from detectors.drift.witness import WitnessState, WitnessTest
+from detectors.sequential.recovery import RecoveryProcess
+from detectors.summary import Ints
+from schemas.alerts import Severity
+from schemas.summaries import Part
+from streams.decide.detect.contract import ALPHA_RECOVERY, Reading, Recovery, Step
+from streams.decide.measure.drift import histogram_of, reference_counts, tv_metric
+from streams.decide.subject import Subject
+
+_memory = msgspec.msgpack.Decoder(WitnessState)
+
+
+@dataclass(frozen=True)
+class DriftTest:
+    """Alarm when a histogram is further than ``eps`` from its reference in total variation.
+
+    Parameters
+    ----------
+    feature
+        The feature, or `streams.decide.measure.drift.SCORE`.
+    eps
+        Smallest distance that matters.
+    decay
+        Weight of the past after one more window.
+    """
+
+    feature: str
+    eps: float
+    decay: float
+    detector: str = "tv-witness"
+    metric: str = "tv"
+    part: Part = Part.INPUT
+    severity: Severity = Severity.TICKET
+
+    def read(self, subject: Subject, vector: Ints) -> Reading:
+        """Distance in this window, corrected for chance, with its interval."""
+        shown = tv_metric(subject, vector, self.feature, eps=self.eps)
+        if shown is None:
+            return Reading(0, None, None, None, self.eps)
+        return Reading(shown.n, shown.value, shown.low, shown.high, self.eps)
+
+    def bet(self, memory: bytes, subject: Subject, vector: Ints, *, share: float) -> Step | None:
+        """Bet that the bins that grew before hold more than they may."""
+        counts = histogram_of(subject, vector, self.feature)
+        test = self._test(memory, subject)
+        if test is None or counts is None or int(counts.sum()) <= 0:
+            return None
+        alarm = test.update(counts, share=share)
+        made = not math.isnan(test.bound)
+        log_e = test.log_m if math.isfinite(test.log_m) else 0.0
+        return Step(msgspec.msgpack.encode(test.state()), alarm, log_e, share if made else 0.0)
+
+    def recover(
+        self, memory: bytes, recovery: list[float], subject: Subject, vector: Ints
+    ) -> Recovery | None:
+        """Bet that the witness of the alarm holds no more than it may."""
+        counts = histogram_of(subject, vector, self.feature)
+        test = self._test(memory, subject)
+        if test is None or counts is None or int(counts.sum()) <= 0 or math.isnan(test.bound):
+            return None
+        process = (
+            RecoveryProcess.restore(recovery, alpha=ALPHA_RECOVERY)
+            if recovery
+            else RecoveryProcess(alpha=ALPHA_RECOVERY)
+        )
+        over = process.update(test.recovery_increment(counts))
+        return Recovery(process.state(), over, process.log_e)
+
+    def _test(self, memory: bytes, subject: Subject) -> WitnessTest | None:
+        reference = reference_counts(subject, self.feature)
+        if reference is None:
+            return None
+        if not memory:
+            return WitnessTest(reference, self.eps, self.decay)
+        return WitnessTest.restore(reference, self.eps, _memory.decode(memory), self.decay)

@@ -1,0 +1,76 @@
+"""Calibration of a window: ECE and its noise floor, Spiegelhalter's Z, O/E, reliability bins."""
+
+from __future__ import annotations
+
+from detectors.calibration import ece, observed_expected, reliability, spiegelhalter
+from detectors.outcomes.calibration import BINS
+from detectors.summary import Ints, Layout
+from schemas.windows import Bin, Metric
+from streams.decide.measure.interval import LEVEL, Reading, interval_of, number
+from streams.decide.quantities import Sums
+
+
+def metrics(layout: Layout, vector: Ints) -> list[Metric]:
+    """Calibration metrics; none where the task has no probabilities."""
+    if "cal_n" not in layout:
+        return []
+    counts, p, y, pq = (
+        layout.values(vector, name) for name in ("cal_n", "cal_p", "cal_y", "cal_var")
+    )
+    n = int(counts.sum())
+    low, high = observed_expected.interval(n, y.sum(), p.sum(), LEVEL)
+    z = spiegelhalter.z(
+        slope=layout.total(vector, "slope_d"), variance=layout.total(vector, "z_var")
+    )
+    return [
+        _plain("ece", n, float(ece.debiased(counts, p, y, pq))),
+        _plain("ece_noise_floor", n, float(ece.noise_floor(counts, pq))),
+        _plain("spiegelhalter_z", n, float(z)),
+        Metric(
+            name="observed_expected",
+            n=n,
+            value=number(float(observed_expected.ratio(y.sum(), p.sum()))),
+            low=number(float(low)),
+            high=number(float(high)),
+        ),
+    ]
+
+
+def bins(layout: Layout, vector: Ints) -> list[Bin]:
+    """Points of the reliability diagram; bins without labels are left out."""
+    if "cal_n" not in layout:
+        return []
+    points = reliability.bins(
+        layout.values(vector, "cal_n"),
+        layout.values(vector, "cal_p"),
+        layout.values(vector, "cal_y"),
+        LEVEL,
+    )
+    return [
+        Bin(
+            lower=point.index / BINS,
+            upper=(point.index + 1) / BINS,
+            n=point.n,
+            mean_score=point.forecast,
+            rate=point.frequency,
+            low=point.low,
+            high=point.high,
+        )
+        for point in points
+    ]
+
+
+def gap_reading(layout: Layout, vector: Ints, *, tau: float) -> Reading:
+    """Size of the mean deviation of outcomes from scores, for an alert on calibration."""
+    n = int(layout.counts(vector, "cal_n").sum())
+    gap = float(layout.values(vector, "cal_y").sum() - layout.values(vector, "cal_p").sum())
+    squares = float(layout.values(vector, "cal_sq").sum())
+    low, high = interval_of(Sums(n, gap, squares))
+    if n <= 0 or low is None or high is None:
+        return Reading(n, None, None, None, tau)
+    near = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
+    return Reading(n, abs(gap) / n, near, max(abs(low), abs(high)), tau)
+
+
+def _plain(name: str, n: int, value: float) -> Metric:
+    return Metric(name=name, n=n, value=number(value))

@@ -1,0 +1,138 @@
+"""WindowResult: all that is known of a window, from its sums alone."""
+
+from __future__ import annotations
+
+import math
+
+from detectors.summary import Ints
+from schemas.ids import content_id
+from schemas.predictions import Arm
+from schemas.windows import Coverage, Metric, Verdict, WindowResult
+from streams.decide.measure import calibration, drift, latency
+from streams.decide.measure.interval import metric_of, worst
+from streams.decide.quantities import (
+    FEATURE_METRICS,
+    INPUT_METRICS,
+    LABEL_METRICS,
+    input_sums,
+    label_sums,
+)
+from streams.decide.state import WindowKey
+from streams.decide.subject import Subject
+
+
+def window_id(key: WindowKey) -> str:
+    """Id of a window, the same in every revision."""
+    return content_id("window", *key)
+
+
+def window_result(
+    key: WindowKey,
+    subject: Subject,
+    inputs: Ints,
+    late: int,
+    labels: Ints,
+    *,
+    matured: bool,
+    revision: int,
+    cut: dict[str, int],
+) -> WindowResult:
+    """The result of a window.
+
+    Parameters
+    ----------
+    inputs, labels
+        All rows of the window, late ones included.
+    late
+        How many predictions of them were late.
+    matured
+        Whether its labels are old enough to be judged.
+    """
+    known = coverage(subject, inputs, labels, matured=matured)
+    metrics = [
+        *_label_metrics(subject, labels, known),
+        *_input_metrics(subject, inputs),
+    ]
+    return WindowResult(
+        id=window_id(key),
+        model=key.model,
+        version=key.version,
+        arm=Arm(key.arm),
+        segment=key.segment,
+        start_ms=key.start_ms,
+        end_ms=key.start_ms + subject.policy.window_ms,
+        policy=key.policy,
+        reference=key.reference,
+        predictions=subject.inputs.count(inputs, "n"),
+        late=late,
+        duplicates=subject.inputs.count(inputs, "n_duplicate"),
+        strays=subject.inputs.count(inputs, "n_stray"),
+        coverage=known,
+        verdict=worst([metric.verdict for metric in metrics if metric.verdict is not None]),
+        metrics=metrics,
+        reliability=calibration.bins(subject.labels, labels),
+        revision=revision,
+        cut=cut,
+    )
+
+
+def coverage(subject: Subject, inputs: Ints, labels: Ints, *, matured: bool) -> Coverage:
+    """How much of the truth of a window is known.
+
+    The delay is None: panes keep no label delays.
+    """
+    predictions = subject.inputs.count(inputs, "n")
+    labelled = subject.labels.count(labels, "n")
+    return Coverage(
+        predictions=predictions,
+        labelled=labelled,
+        share=labelled / predictions if predictions > 0 else 0.0,
+        matured=matured,
+        median_delay_ms=None,
+    )
+
+
+def _label_metrics(subject: Subject, labels: Ints, known: Coverage) -> list[Metric]:
+    budgets = {
+        "error_rate": subject.policy.budgets.error_rate,
+        "brier": subject.policy.budgets.brier,
+    }
+    found = [
+        metric_of(name, sums, budget=budgets.get(name))
+        for name in LABEL_METRICS
+        if (sums := label_sums(subject.labels, labels, name)) is not None
+    ]
+    found += calibration.metrics(subject.labels, labels)
+    floor = subject.policy.labels.coverage
+    if known.matured and known.share >= floor:
+        return found
+    missing = max(math.ceil(floor * known.predictions) - known.labelled, 0)
+    return [_undecided(metric, missing) for metric in found]
+
+
+def _undecided(metric: Metric, missing: int) -> Metric:
+    """Too early or too few labels: cannot tell, whatever the interval says."""
+    if metric.verdict is None:
+        return metric
+    return metric.model_copy(update={"verdict": Verdict.CANNOT_TELL, "needed": missing or None})
+
+
+def _input_metrics(subject: Subject, inputs: Ints) -> list[Metric]:
+    limit = subject.policy.budgets.latency
+    budgets = {
+        "service_errors": subject.policy.budgets.service_errors,
+        "latency_over": None if limit is None else limit.rate,
+    }
+    found = [
+        metric_of(name, sums, budget=budgets.get(name))
+        for name in INPUT_METRICS
+        if (sums := input_sums(subject.inputs, inputs, name)) is not None and sums.n > 0
+    ]
+    found += latency.metrics(subject.inputs, inputs)
+    for feature in subject.features:
+        levels = (feature.contract.missing, feature.contract.out_of_range)
+        for name, level in zip(FEATURE_METRICS, levels, strict=True):
+            sums = input_sums(subject.inputs, inputs, name, feature.name)
+            if sums is not None and sums.n > 0:
+                found.append(metric_of(name, sums, feature=feature.name, budget=level))
+    return found + drift.metrics(subject, inputs)

@@ -1,0 +1,290 @@
+"""DECIDE: summaries in, windows, alerts and rollout events out. No clock, no I/O.
+
+What it says follows from the sums of rows on time, in order of event time; the order in which
+batches of several shards come, and how they are cut, changes nothing but the revisions and cuts
+of windows.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from detectors.summary import Ints
+from schemas.alerts import Alert
+from schemas.predictions import Arm
+from schemas.rollouts import RolloutEvent
+from schemas.summaries import Part, SummaryBatch
+from schemas.windows import WindowResult
+from streams.control import Control
+from streams.decide import alerts, budget, clock, merge
+from streams.decide.detect import SequentialTest, StrayTest, tests_of
+from streams.decide.measure.window import window_result
+from streams.decide.rollout import course
+from streams.decide.rollout.plan import rollouts_of
+from streams.decide.state import State, Watermarks, Window, WindowKey
+from streams.decide.subject import Subject, Subjects
+
+Due = tuple[int, int, WindowKey]
+Cohort = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What is to be published, each list in order."""
+
+    windows: list[WindowResult] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    rollouts: list[RolloutEvent] = field(default_factory=list)
+
+
+class Decide:
+    """One partition of DECIDE.
+
+    Apply batches as they come, then `advance`; a checkpoint is everything that `changed`.
+
+    Parameters
+    ----------
+    control
+        What the control topics have said; the caller keeps it ahead of the batches.
+    partition
+        Partition of ``summaries`` that is read.
+
+    Examples
+    --------
+    >>> decide = Decide(Control(), partition=0)
+    >>> decide.advance()
+    Outputs(windows=[], alerts=[], rollouts=[])
+    """
+
+    def __init__(self, control: Control, partition: int) -> None:
+        self.partition = partition
+        self._control = control
+        self._subjects = Subjects(control)
+        self._take(State())
+
+    def apply(self, batch: SummaryBatch) -> None:
+        """Add a batch to the panes; one seen before changes nothing.
+
+        Raises
+        ------
+        Retriable
+            A pane names a policy or reference not read yet; nothing was changed.
+        OverflowError
+            A pane holds too many rows.
+        """
+        subjects = [self._subject(merge.pane_key(delta)) for delta in batch.panes]
+        if not clock.observe(self._state, batch):
+            return
+        for delta, subject in zip(batch.panes, subjects, strict=True):
+            window = merge.window_of(merge.pane_key(delta), subject.policy)
+            if self._gone(window, subject):
+                continue
+            new = self._state.windows.get(window) is None
+            merge.add(self._state, delta, subject.policy)
+            self._stale[window] = None
+            if new:
+                self._index(window, Window())
+
+    def advance(self) -> Outputs:
+        """Say all that the watermarks allow to be said, in order of event time."""
+        now, cut = clock.watermarks(self._state), clock.cut(self._state)
+        found: list[Alert] = []
+        fresh: dict[WindowKey, None] = {}
+        self._serving: dict[Cohort, set[WindowKey]] = {}
+        for due_ms, _, window in _pop(self._closing, now.predictions_ms):
+            self._mark(window, closed=True)
+            fresh[window] = None
+            found += self._judge(window, due_ms, Part.INPUT, cut)
+        for due_ms, _, window in _pop(self._maturing, now.labels_ms):
+            self._mark(window, matured=True)
+            fresh[window] = None
+            found += self._judge(window, due_ms, Part.LABEL, cut)
+        rollouts = self._rollouts(now, cut)
+        windows = self._publish(fresh, cut)
+        self._expire(now)
+        return Outputs(windows=windows, alerts=found, rollouts=rollouts)
+
+    def changed(self) -> dict[str, bytes | None]:
+        """State that changed since the last call, by key; None for what was forgotten."""
+        return self._state.changed()
+
+    def load(self, rows: Mapping[str, bytes]) -> None:
+        """Go on from a checkpoint: all that `changed` ever gave, the newest of each key.
+
+        Raises
+        ------
+        ValueError
+            The checkpoint was written by another version.
+        Retriable
+            It names a policy or reference not read yet.
+        """
+        self._take(State.load(rows))
+
+    def _take(self, state: State) -> None:
+        """Make a state the present one; the queues follow from it."""
+        self._state = state
+        self._closing: list[Due] = []
+        self._maturing: list[Due] = []
+        self._ageing: list[Due] = []
+        self._stale: dict[WindowKey, None] = {}
+        self._models: set[str] = set()
+        self._peers: defaultdict[Cohort, set[WindowKey]] = defaultdict(set)
+        for window, known in state.windows.items():
+            self._index(window, known)
+            if known.stale:
+                self._stale[window] = None
+
+    def _index(self, window: WindowKey, known: Window) -> None:
+        subject = self._subject(window)
+        end = window.start_ms + subject.policy.window_ms
+        queues = (
+            (self._closing, known.closed, subject.input_delay_ms),
+            (self._maturing, known.matured, subject.label_delay_ms),
+            (self._ageing, False, merge.held_ms(subject.policy)),
+        )
+        for queue, done, delay in queues:
+            if not done:
+                heapq.heappush(queue, (end + delay, window.start_ms, window))
+        self._models.add(window.model)
+        self._peers[_cohort(window)].add(window)
+
+    def _subject(self, window: WindowKey) -> Subject:
+        return self._subjects.of(window.policy, window.reference, whole=window.segment == "")
+
+    def _mark(self, window: WindowKey, *, closed: bool = False, matured: bool = False) -> None:
+        known = self._state.windows.get(window) or Window()
+        self._state.windows.put(
+            window,
+            msgspec.structs.replace(
+                known, closed=known.closed or closed, matured=known.matured or matured
+            ),
+        )
+
+    def _judge(
+        self, window: WindowKey, due_ms: int, part: Part, cut: dict[str, int]
+    ) -> list[Alert]:
+        """Run the tests of a window that is due. Canaries and shadows are judged in rollouts."""
+        subject = self._subject(window)
+        inputs = merge.total(self._state, window, subject, (Part.INPUT,))
+        served = subject.inputs.count(inputs, "n")
+        strays = subject.inputs.count(inputs, "n_stray")
+        if window.arm != Arm.BASELINE or served + strays <= 0:
+            return []
+        vector = inputs
+        if part is Part.LABEL:
+            vector = merge.total(self._state, window, subject, (part,))
+            labelled = subject.labels.count(vector, "n")
+            if labelled < subject.policy.labels.coverage * served:
+                return []
+        asked = tests_of(subject)
+        share = self._share(window, subject, len(asked))
+        occasion = alerts.Occasion(window, subject, vector, due_ms, cut)
+        run: list[tuple[SequentialTest, float]] = [(t, share) for t in asked if t.part is part]
+        if part is Part.INPUT and subject.whole:
+            run.append((StrayTest(), 0.0))
+        return [
+            alert
+            for test, spend in run
+            for alert in alerts.step(self._state, test, occasion, share=spend)
+        ]
+
+    def _share(self, window: WindowKey, subject: Subject, tests: int) -> float:
+        """Share of each test: versions and segments that served beside this one divide it."""
+        cohort = _cohort(window)
+        if cohort not in self._serving:
+            self._serving[cohort] = {peer for peer in self._peers[cohort] if self._served(peer)}
+        beside = self._serving[cohort] | {window}
+        return budget.share(
+            subject.policy,
+            segment=window.segment,
+            tests=max(tests, 1),
+            versions=len({peer.version for peer in beside}),
+            segments=len({peer.segment for peer in beside} - {""}),
+        )
+
+    def _served(self, window: WindowKey) -> bool:
+        """Whether a baseline had predictions on time in a window."""
+        if window.arm != Arm.BASELINE:
+            return False
+        subject = self._subject(window)
+        inputs = merge.total(self._state, window, subject, (Part.INPUT,))
+        return subject.inputs.count(inputs, "n") > 0
+
+    def _rollouts(self, now: Watermarks, cut: dict[str, int]) -> list[RolloutEvent]:
+        return [
+            said
+            for model in sorted(self._models)
+            for rollout in rollouts_of(self._control.deployments(model))
+            for said in course.advance(
+                self._state, self._control, self._subjects, rollout, now, cut
+            )
+        ]
+
+    def _publish(self, fresh: Mapping[WindowKey, None], cut: dict[str, int]) -> list[WindowResult]:
+        """New windows in the order they fell due, then revisions of those that changed."""
+        revised = [
+            window
+            for window in sorted(self._stale)
+            if window not in fresh and (self._state.windows.get(window) or Window()).closed
+        ]
+        return [self._result(window, cut) for window in [*fresh, *revised]]
+
+    def _result(self, window: WindowKey, cut: dict[str, int]) -> WindowResult:
+        subject = self._subject(window)
+        known = self._state.windows.get(window) or Window()
+        known = msgspec.structs.replace(known, stale=False, revision=known.revision + 1)
+        self._state.windows.put(window, known)
+        self._stale.pop(window, None)
+        late: Ints = merge.total(self._state, window, subject, (Part.LATE_INPUT,))
+        return window_result(
+            window,
+            subject,
+            merge.total(self._state, window, subject, merge.INPUTS),
+            subject.inputs.count(late, "n"),
+            merge.total(self._state, window, subject, merge.LABELS),
+            matured=known.matured,
+            revision=known.revision,
+            cut=cut,
+        )
+
+    def _gone(self, window: WindowKey, subject: Subject) -> bool:
+        """Whether a window was forgotten, so that what is left of it would mislead."""
+        if self._state.windows.get(window) is not None:
+            return False
+        time = clock.watermarks(self._state).predictions_ms
+        return time is not None and merge.expired(window, subject.policy, time)
+
+    def _expire(self, now: Watermarks) -> None:
+        """Forget windows that nothing can change any more; one not judged yet is kept."""
+        kept = []
+        for due in _pop(self._ageing, now.predictions_ms):
+            window = due[2]
+            known = self._state.windows.get(window) or Window()
+            if not (known.closed and known.matured):
+                kept.append(due)
+                continue
+            merge.forget(self._state, window, self._subject(window).policy)
+            self._stale.pop(window, None)
+            peers = self._peers[_cohort(window)]
+            peers.discard(window)
+            if not peers:
+                del self._peers[_cohort(window)]
+        for due in kept:
+            heapq.heappush(self._ageing, due)
+
+
+def _pop(queue: list[Due], watermark_ms: int | None) -> list[Due]:
+    """Everything due by a watermark, in order of due time, start and stream."""
+    found: list[Due] = []
+    while queue and watermark_ms is not None and queue[0][0] <= watermark_ms:
+        found.append(heapq.heappop(queue))
+    return found
+
+
+def _cohort(window: WindowKey) -> Cohort:
+    return (window.model, window.policy, window.reference, window.start_ms)

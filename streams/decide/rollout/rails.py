@@ -1,0 +1,159 @@
+"""Guardrails of a rollout: how one window of both arms adds to the evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detectors.bets import two_sample
+from detectors.canary import DifferenceSequence, SampleRatio
+from detectors.canary.three_way import Guardrail as Processes
+from detectors.sequential.e_process import log_threshold
+from schemas.policy import Canary, Guardrail, Policy
+from schemas.rollouts import GuardrailEvidence
+from schemas.summaries import Part
+from streams.decide.measure.interval import LEVEL
+from streams.decide.quantities import Sums
+from streams.decide.state import Rail, Track
+
+METRICS = {
+    "error_rate": ("error_rate", Part.LABEL),
+    "brier": ("brier", Part.LABEL),
+    "service_errors": ("service_errors", Part.INPUT),
+    "latency": ("latency_over", Part.INPUT),
+}
+"""What a guardrail of a policy compares: metric, and whether it takes labels."""
+
+PRIOR_EVENTS = 50
+"""Events that the first guess of the baseline's level counts for."""
+
+WIDEST_MARGIN = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A metric of one window in both arms."""
+
+    canary: Sums
+    baseline: Sums
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both arms have events."""
+        return self.canary.n > 0 and self.baseline.n > 0
+
+
+def needs_labels(guardrail: Guardrail) -> bool:
+    """Whether a guardrail waits for the truth."""
+    return METRICS[guardrail.metric][1] is Part.LABEL
+
+
+def add(rail: Rail | None, guardrail: Guardrail, pair: Pair, policy: Policy) -> Rail:
+    """A guardrail after one more window; None stands for one that has seen none.
+
+    The guess of the baseline's level comes from the windows before this one, and from the budget
+    before there were any: taken from the window itself, it would make the bets unfair.
+    """
+    known = rail or Rail(Processes(guardrail.metric).state(), [])
+    if not pair.comparable:
+        return known
+    guess = _guess(known, prior(policy, guardrail.metric))
+    processes = Processes.restore(guardrail.metric, known.processes)
+    difference = (
+        DifferenceSequence.restore(known.difference) if known.difference else DifferenceSequence()
+    )
+    _bet(processes, difference, pair, guess, min(guardrail.margin, WIDEST_MARGIN))
+    return Rail(
+        processes=processes.state(),
+        difference=difference.state(),
+        n_canary=known.n_canary + pair.canary.n,
+        s_canary=known.s_canary + pair.canary.s,
+        n_baseline=known.n_baseline + pair.baseline.n,
+        s_baseline=known.s_baseline + pair.baseline.s,
+    )
+
+
+def _bet(
+    processes: Processes, difference: DifferenceSequence, pair: Pair, guess: float, margin: float
+) -> None:
+    canary, baseline = pair.canary, pair.baseline
+    if canary.q is None or baseline.q is None:
+        counts = {"n_c": canary.n, "k_c": canary.s, "n_b": baseline.n, "k_b": baseline.s}
+        processes.update(
+            harm=two_sample.increments_binary(**counts, b0=guess, d=margin, side="harm"),
+            benefit=two_sample.increments_binary(**counts, b0=guess, d=margin, side="benefit"),
+        )
+        difference.update(**counts, b0=guess)
+        return
+    sums = {
+        "n_c": canary.n,
+        "s_c": canary.s,
+        "q_c": canary.q,
+        "n_b": baseline.n,
+        "s_b": baseline.s,
+        "q_b": baseline.q,
+    }
+    processes.update(
+        harm=two_sample.increments_bounded(**sums, b0=guess, d=margin, side="harm"),
+        benefit=two_sample.increments_bounded(**sums, b0=guess, d=margin, side="benefit"),
+    )
+    difference.update_bounded(**sums, b0=guess)
+
+
+def _guess(rail: Rail, start: float) -> float:
+    return (rail.s_baseline + start * PRIOR_EVENTS) / (rail.n_baseline + PRIOR_EVENTS)
+
+
+def prior(policy: Policy, metric: str) -> float:
+    """First guess of a metric's level: its budget, else 0.1."""
+    budgets = policy.budgets
+    levels = {
+        "error_rate": budgets.error_rate,
+        "brier": budgets.brier,
+        "service_errors": budgets.service_errors,
+        "latency": None if budgets.latency is None else budgets.latency.rate,
+    }
+    return levels[metric] or 0.1
+
+
+def split_of(track: Track, canary: Canary) -> SampleRatio:
+    """The test on the traffic split, as a track remembers it."""
+    if track.split is None:
+        return SampleRatio(canary.alpha_share)
+    return SampleRatio.restore(track.split, canary.alpha_share)
+
+
+def evidence(
+    guardrails: Sequence[Guardrail], track: Track, canary: Canary, *, n_rails: int
+) -> list[GuardrailEvidence]:
+    """What is known of each guardrail; ``n_rails`` share the rollback level among them."""
+    return [
+        _evidence(guardrail, track.rails[guardrail.metric], canary, n_rails)
+        for guardrail in guardrails
+        if guardrail.metric in track.rails
+    ]
+
+
+def _evidence(guardrail: Guardrail, rail: Rail, canary: Canary, n_rails: int) -> GuardrailEvidence:
+    processes = Processes.restore(guardrail.metric, rail.processes)
+    mean_c = rail.s_canary / rail.n_canary if rail.n_canary else None
+    mean_b = rail.s_baseline / rail.n_baseline if rail.n_baseline else None
+    low = high = None
+    if rail.difference:
+        low, high = DifferenceSequence.restore(rail.difference).interval(LEVEL)
+    return GuardrailEvidence(
+        metric=guardrail.metric,
+        margin=guardrail.margin,
+        n_canary=rail.n_canary,
+        n_baseline=rail.n_baseline,
+        mean_canary=mean_c,
+        mean_baseline=mean_b,
+        difference=None if mean_c is None or mean_b is None else mean_c - mean_b,
+        low=low,
+        high=high,
+        log_e_harm=processes.harm.highest_log_e,
+        log_e_benefit=processes.benefit.highest_log_e,
+        threshold_harm=log_threshold(canary.alpha_rollback) + math.log(n_rails),
+        threshold_benefit=log_threshold(canary.alpha_promote),
+    )

@@ -1,0 +1,104 @@
+"""Plain English for alerts and rollouts."""
+
+from __future__ import annotations
+
+from schemas.base import iso
+from streams.decide.measure.drift import SCORE
+from streams.decide.measure.interval import Reading
+from streams.decide.state import WindowKey
+
+NAMES = {
+    "error_rate": "error rate",
+    "brier": "Brier score",
+    "calibration": "gap between score and outcome",
+    "service_errors": "rate of service errors",
+    "latency": "rate of slow answers",
+    "latency_over": "rate of slow answers",
+    "missing_rate": "missing rate",
+    "out_of_range_rate": "out-of-range rate",
+    "strays": "number of rows sent to the wrong partition",
+    "tv": "distance from the reference (total variation)",
+}
+RATES = frozenset(
+    {
+        "error_rate",
+        "service_errors",
+        "latency",
+        "latency_over",
+        "missing_rate",
+        "out_of_range_rate",
+    }
+)
+LABELLED = frozenset({"error_rate", "brier", "calibration"})
+
+
+def level(metric: str, value: float | None) -> str:
+    """A number as people read it: rates in per cent.
+
+    Examples
+    --------
+    >>> level("error_rate", 0.0341), level("brier", 0.0341), level("tv", None)
+    ('3.4 %', '0.034', 'unknown')
+    """
+    if value is None:
+        return "unknown"
+    if metric == "strays":
+        return f"{value:,.0f}"
+    return f"{100 * value:.2g} %" if metric in RATES else f"{value:.2g}"
+
+
+def named(metric: str, feature: str) -> str:
+    """A metric with its feature.
+
+    Examples
+    --------
+    >>> named("missing_rate", "age"), named("error_rate", "")
+    ('missing rate of age', 'error rate')
+    """
+    words = NAMES.get(metric, metric.replace("_", " "))
+    if not feature:
+        return words
+    return f"{words} of {'the score' if feature == SCORE else feature}"
+
+
+def subject_name(window: WindowKey) -> str:
+    """The stream of a window.
+
+    Examples
+    --------
+    >>> subject_name(WindowKey("fraud", "v12", "baseline", "country=de", "", "", 0))
+    'fraud v12, country=de'
+    """
+    return f"{window.model} {window.version}" + (f", {window.segment}" if window.segment else "")
+
+
+def opened(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
+    """What an alert says when it opens."""
+    return _stated(metric, feature, window, end_ms, reading, "is above its budget")
+
+
+def resolved(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
+    """What an alert says when it is over."""
+    return _stated(metric, feature, window, end_ms, reading, "is within its budget again")
+
+
+def superseded(metric: str, feature: str, window: WindowKey) -> str:
+    """What an alert says when another policy or reference took over."""
+    return (
+        f"The {named(metric, feature)} of {subject_name(window)} is judged by another policy or "
+        f"reference from {iso(window.start_ms)} on; this alert is closed without a verdict"
+    )
+
+
+def _stated(
+    metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading, what: str
+) -> str:
+    rows = "labelled predictions" if metric in LABELLED else "predictions"
+    between = ""
+    if reading.low is not None and reading.high is not None:
+        between = f" (95 %: {level(metric, reading.low)} to {level(metric, reading.high)})"
+    return (
+        f"The {named(metric, feature)} of {subject_name(window)} {what}: "
+        f"{level(metric, reading.value)}{between} over {reading.n:,} {rows} in the window from "
+        f"{iso(window.start_ms)} to {iso(end_ms)}; budget {level(metric, reading.budget)}"
+    )

@@ -1,0 +1,261 @@
+"""What DECIDE remembers: tables of values by key that know which keys changed.
+
+A checkpoint is `State.changed`, a recovery is `State.load`; nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from detectors.canary.srm import SampleRatioState
+from detectors.canary.three_way import GuardrailState
+from schemas.summaries import Mark, Part
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class StreamKey(NamedTuple):
+    """A stream: one version in one role, whole (segment "") or one segment of it."""
+
+    model: str
+    version: str
+    arm: str
+    segment: str
+
+
+class WindowKey(NamedTuple):
+    """A pane or a window of a stream, under one policy and one reference ("" for none)."""
+
+    model: str
+    version: str
+    arm: str
+    segment: str
+    policy: str
+    reference: str
+    start_ms: int
+
+    @property
+    def stream(self) -> StreamKey:
+        """The stream that the window is of."""
+        return StreamKey(self.model, self.version, self.arm, self.segment)
+
+
+class MonitorKey(NamedTuple):
+    """One sequential test of one stream."""
+
+    model: str
+    version: str
+    arm: str
+    segment: str
+    detector: str
+    metric: str
+    feature: str
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """The newest batch of a shard: its number, its mark, and the offsets it names."""
+
+    epoch: int
+    sequence: int
+    mark: Mark
+    offsets: dict[str, int]
+
+
+class Watermarks(msgspec.Struct, frozen=True):
+    """Event time up to which everything on time is known; None before that can be said."""
+
+    predictions_ms: int | None = None
+    labels_ms: int | None = None
+
+
+class Pane(msgspec.Struct):
+    """The non-zero entries of each part of a pane, by place."""
+
+    parts: dict[Part, dict[int, int]]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """How far a window has come. ``stale`` says that its sums changed since it was published."""
+
+    closed: bool = False
+    matured: bool = False
+    stale: bool = False
+    revision: int = 0
+
+
+class OpenAlert(msgspec.Struct, frozen=True):
+    """An alert that stands open: when, since which window, and the evidence for its end."""
+
+    id: str
+    opened_at_ms: int
+    start_ms: int
+    log_e: float
+    recovery: list[float]
+
+
+class MonitorState(msgspec.Struct, frozen=True):
+    """A sequential test between two windows.
+
+    ``memory`` is the test's own, ``start_ms`` its last window, ``spent`` all of the false-alarm
+    budget it has used, under every policy.
+    """
+
+    policy: str
+    reference: str
+    start_ms: int
+    memory: bytes = b""
+    spent: float = 0.0
+    alert: OpenAlert | None = None
+
+
+class Rail(msgspec.Struct, frozen=True):
+    """A guardrail between two windows: its e-processes, its interval, and both arms' sums."""
+
+    processes: GuardrailState
+    difference: list[float]
+    n_canary: int = 0
+    s_canary: float = 0.0
+    n_baseline: int = 0
+    s_baseline: float = 0.0
+
+
+class Track(msgspec.Struct, frozen=True):
+    """A rollout as seen by closed windows, or by matured ones.
+
+    ``next_ms`` is the time of the next window, ``split`` the memory of the test on the traffic
+    split.
+    """
+
+    next_ms: int
+    rails: dict[str, Rail] = {}
+    split: SampleRatioState | None = None
+
+
+class RolloutState(msgspec.Struct, frozen=True):
+    """A canary beside its baseline; the ``_at_ms`` are due times of what has been decided.
+
+    ``early`` sees closed windows and only rolls back, ``full`` decides.
+    """
+
+    early: Track
+    full: Track
+    rollback_at_ms: int | None = None
+    promoted_at_ms: int | None = None
+    over: bool = False
+
+
+class Table(Generic[Key, Value]):
+    """Values of one kind by key.
+
+    Parameters
+    ----------
+    name
+        Prefix of the encoded keys.
+    key, value
+        Types, as msgspec knows them.
+
+    Examples
+    --------
+    >>> table = Table("clock", str, Watermarks)
+    >>> table.put("all", Watermarks(5, None))
+    >>> list(table.changed())
+    ['clock:"all"']
+    >>> table.changed()
+    {}
+    """
+
+    def __init__(self, name: str, key: type[Key], value: type[Value]) -> None:
+        self.name = name
+        self._rows: dict[Key, Value] = {}
+        self._dirty: dict[Key, None] = {}
+        self._key = msgspec.json.Decoder(key)
+        self._value = msgspec.msgpack.Decoder(value)
+
+    def get(self, key: Key) -> Value | None:
+        """The value under a key, None where there is none."""
+        return self._rows.get(key)
+
+    def put(self, key: Key, value: Value) -> None:
+        """Set the value of a key."""
+        self._rows[key] = value
+        self._dirty[key] = None
+
+    def drop(self, key: Key) -> None:
+        """Forget a key."""
+        if self._rows.pop(key, None) is not None:
+            self._dirty[key] = None
+
+    def items(self) -> Iterator[tuple[Key, Value]]:
+        """Every key and value; the table may be changed meanwhile."""
+        return iter(list(self._rows.items()))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def changed(self) -> dict[str, bytes | None]:
+        """Encoded rows set since the last call; None for those forgotten."""
+        dirty, self._dirty = self._dirty, {}
+        return {self._encoded(key): self._row(key) for key in dirty}
+
+    def load(self, key: str, value: bytes) -> None:
+        """Take back one row of `changed`; ``key`` is what follows the name and the colon."""
+        self._rows[self._key.decode(key)] = self._value.decode(value)
+
+    def _encoded(self, key: Key) -> str:
+        return f"{self.name}:{msgspec.json.encode(key).decode()}"
+
+    def _row(self, key: Key) -> bytes | None:
+        value = self._rows.get(key)
+        return None if value is None else msgspec.msgpack.encode(value)
+
+
+class State:
+    """Every table of DECIDE."""
+
+    def __init__(self) -> None:
+        self.shards = Table("shard", int, Shard)
+        self.clock = Table("clock", str, Watermarks)
+        self.panes = Table("pane", WindowKey, Pane)
+        self.windows = Table("window", WindowKey, Window)
+        self.tests = Table("test", MonitorKey, MonitorState)
+        self.rollouts = Table("rollout", str, RolloutState)
+
+    def changed(self) -> dict[str, bytes | None]:
+        """Encoded rows set since the last call; None for those forgotten."""
+        return (
+            self.shards.changed()
+            | self.clock.changed()
+            | self.panes.changed()
+            | self.windows.changed()
+            | self.tests.changed()
+            | self.rollouts.changed()
+        )
+
+    @classmethod
+    def load(cls, rows: Mapping[str, bytes]) -> State:
+        """The state whose `changed` rows these are, all of them together.
+
+        Raises
+        ------
+        ValueError
+            A row of no table, which says that another version wrote it.
+        """
+        state = cls()
+        loaders = {
+            state.shards.name: state.shards.load,
+            state.clock.name: state.clock.load,
+            state.panes.name: state.panes.load,
+            state.windows.name: state.windows.load,
+            state.tests.name: state.tests.load,
+            state.rollouts.name: state.rollouts.load,
+        }
+        for name, value in rows.items():
+            table, _, key = name.partition(":")
+            if table not in loaders:
+                raise ValueError(f"no table {table!r}; the checkpoint is of another version")
+            loaders[table](key, value)
+        return state

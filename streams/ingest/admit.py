@@ -1,0 +1,179 @@
+"""Admit: which prediction rows may count, and where.
+
+A row goes to dead-letters when its model has no policy, its time is in the future of the broker,
+it is later than any label could be, or it lies on the wrong partition. Lateness is judged by the
+watermark before the row, in the order of offsets of its own partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.base import iso
+from schemas.dead_letters import DeadLetter, Reason
+from schemas.hot import HotFeedback, HotPrediction
+from streams.ingest.decode import Decoded, Heartbeat, Row, T, dead_letter
+from streams.ingest.plan import Plan, Plans
+from streams.ingest.watermark import running
+from streams.runtime.transport import Record
+
+PartitionsOf = Callable[[Sequence[bytes]], Sequence[int]]
+"""Partition of each key, by the partitioner of the topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A row with its plan and its watermark."""
+
+    row: Row[HotPrediction]
+    plan: Plan
+    late: bool
+    watermark_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedFeedback:
+    """A feedback row with its model's plan at that time and its watermark."""
+
+    row: Row[HotFeedback]
+    plan: Plan
+    late: bool
+    watermark_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Rows with the watermark before each, the watermark after all, and heartbeats refused."""
+
+    before_ms: list[int]
+    after_ms: int
+    future: list[bool]
+    dead: list[DeadLetter]
+
+
+def watermarks(decoded: Decoded[T], previous_ms: int, skew_ms: int) -> Timed:
+    """Watermarks of rows and heartbeats; a time past the broker's plus ``skew_ms`` moves none."""
+    times = np.array([row.time_ms for row in decoded.rows], np.int64)
+    limits = np.array([row.record.timestamp_ms + skew_ms for row in decoded.rows], np.int64)
+    future = times > limits
+    moving = np.where(future, previous_ms, times)
+    good, dead = _beats(decoded, skew_ms)
+    places = np.array([beat.place for beat in good], np.int64)
+    beats = np.array([beat.time_ms for beat in good], np.int64)
+    marks = running(previous_ms, np.insert(moving, places, beats))
+    is_row = np.insert(np.ones(len(times), np.bool_), places, False)
+    return Timed(marks[:-1][is_row].tolist(), int(marks[-1]), future.tolist(), dead)
+
+
+def admit_predictions(
+    decoded: Decoded[HotPrediction],
+    timed: Timed,
+    plans: Plans,
+    strays: Sequence[bool],
+) -> tuple[list[Admitted], list[Admitted], list[DeadLetter]]:
+    """Rows that count, rows on the wrong partition, and dead letters."""
+    admitted: list[Admitted] = []
+    stray: list[Admitted] = []
+    dead: list[DeadLetter] = []
+    for row, before_ms, future, lost in zip(
+        decoded.rows, timed.before_ms, timed.future, strays, strict=True
+    ):
+        plan = plans.at(row.event.model, row.time_ms)
+        if future:
+            dead.append(_future(row.record, row.time_ms, row.index))
+        elif plan is None:
+            dead.append(_no_policy(row))
+        elif row.time_ms < before_ms - plan.horizon_ms - plan.lateness_ms:
+            dead.append(_too_late(row, before_ms))
+        else:
+            late = row.time_ms < before_ms - plan.lateness_ms
+            (stray if lost else admitted).append(Admitted(row, plan, late, before_ms))
+    dead.extend(_stray(item.row) for item in stray)
+    return admitted, stray, dead
+
+
+def admit_feedback(
+    decoded: Decoded[HotFeedback], timed: Timed, plans: Plans, strays: Sequence[bool]
+) -> tuple[list[AdmittedFeedback], list[DeadLetter]]:
+    """Feedback rows that count, and dead letters."""
+    admitted: list[AdmittedFeedback] = []
+    dead: list[DeadLetter] = []
+    for row, before_ms, future, lost in zip(
+        decoded.rows, timed.before_ms, timed.future, strays, strict=True
+    ):
+        plan = plans.at(row.event.model, row.time_ms)
+        if future:
+            dead.append(_future(row.record, row.time_ms, row.index))
+        elif plan is None:
+            dead.append(_no_policy(row))
+        elif lost:
+            dead.append(_stray(row))
+        else:
+            late = row.time_ms < before_ms - plan.label_lateness_ms
+            admitted.append(AdmittedFeedback(row, plan, late, before_ms))
+    return admitted, dead
+
+
+def strays(rows: Sequence[Row[T]], shard: int, partitions_of: PartitionsOf) -> list[bool]:
+    """Whether each row's prediction_id belongs to another partition than ``shard``."""
+    if not rows:
+        return []
+    partitions = partitions_of([row.event.prediction_id.encode() for row in rows])
+    return [int(partition) != shard for partition in partitions]
+
+
+def _beats(decoded: Decoded[T], skew_ms: int) -> tuple[list[Heartbeat], list[DeadLetter]]:
+    good, dead = [], []
+    for beat in decoded.beats:
+        if beat.time_ms <= beat.record.timestamp_ms + skew_ms:
+            good.append(beat)
+        else:
+            dead.append(_future(beat.record, beat.time_ms, 0))
+    return good, dead
+
+
+def _future(record: Record, time_ms: int, row: int) -> DeadLetter:
+    return dead_letter(
+        record,
+        Reason.FUTURE,
+        f"time {iso(time_ms)} lies after the broker's {iso(record.timestamp_ms)} by more "
+        "than the allowed skew; set the publisher's clock",
+        row=row,
+        field="time",
+    )
+
+
+def _no_policy(row: Row[T]) -> DeadLetter:
+    return dead_letter(
+        row.record,
+        Reason.NO_POLICY,
+        f"model {row.event.model!r} has no active policy at {iso(row.time_ms)}; "
+        "publish one with `kittiwake policy apply`",
+        row=row.index,
+        field="model",
+    )
+
+
+def _too_late(row: Row[T], before_ms: int) -> DeadLetter:
+    return dead_letter(
+        row.record,
+        Reason.TOO_LATE,
+        f"time {iso(row.time_ms)} is past the label horizon: its partition has reached "
+        f"{iso(before_ms)}; lengthen labels.horizon or publish in order",
+        row=row.index,
+        field="time",
+    )
+
+
+def _stray(row: Row[T]) -> DeadLetter:
+    return dead_letter(
+        row.record,
+        Reason.STRAY,
+        f"prediction_id {row.event.prediction_id!r} does not belong to partition "
+        f"{row.record.partition}; key by prediction_id with the murmur2 partitioner",
+        row=row.index,
+        field="prediction_id",
+    )

@@ -1,0 +1,60 @@
+"""Keys of the join store.
+
+``p`` model prediction_id: a pending prediction. ``w`` model prediction_id: feedback that waits for
+its prediction. ``x`` and ``y`` hour sequence: the keys of either kind that lapse in that hour.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+HOUR_MS = 3_600_000
+
+Listed: TypeAlias = tuple[bytes, int]
+"""A key, and the event time of its value when it was listed: a newer value is listed anew."""
+
+PENDING, WAITING = b"p", b"w"
+LAPSES = {PENDING: b"x", WAITING: b"y"}
+
+
+def key(kind: bytes, model: str, prediction_id: str) -> bytes:
+    """Key of a prediction; the model's length keeps two models from meeting.
+
+    Examples
+    --------
+    >>> key(PENDING, "m", "id-1")
+    b'p\\x00\\x01mid-1'
+    """
+    name = model.encode()
+    return kind + len(name).to_bytes(2, "big") + name + prediction_id.encode()
+
+
+def lapse_key(kind: bytes, hour: int, epoch: int, sequence: int) -> bytes:
+    """Key of a list of keys that lapse in an hour; hours sort."""
+    return (
+        LAPSES[kind]
+        + hour.to_bytes(6, "big")
+        + epoch.to_bytes(6, "big")
+        + sequence.to_bytes(6, "big")
+    )
+
+
+def lapse_range(kind: bytes, until_ms: int) -> tuple[bytes, bytes]:
+    """First and end of the lapse lists of hours that have ended by ``until_ms``."""
+    hour = max(until_ms // HOUR_MS, 0)
+    return LAPSES[kind], LAPSES[kind] + hour.to_bytes(6, "big")
+
+
+def pack_listed(listed: list[Listed]) -> bytes:
+    """Bytes of a list."""
+    return msgspec.msgpack.encode(listed)
+
+
+def unpack_listed(value: bytes) -> list[Listed]:
+    """The list of its bytes."""
+    return _listed_decoder.decode(value)
+
+
+_listed_decoder = msgspec.msgpack.Decoder(list[Listed])

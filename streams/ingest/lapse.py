@@ -1,0 +1,73 @@
+"""Lapse: what has waited its time leaves the join store.
+
+A pending prediction lapses when both watermarks have passed all feedback that could still be
+joined; feedback that waits lapses when no prediction can come for it any more. Keys are listed
+by the hour in which they lapse, so that nothing is searched and memory does not grow.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from schemas.dead_letters import DeadLetter
+from streams.ingest import keys
+from streams.ingest.join import unmatched
+from streams.ingest.pending import Pending, unpack_waiting
+from streams.ingest.store import Overlay
+
+
+@dataclass
+class Lapses:
+    """Keys put since the last checkpoint, by kind and hour."""
+
+    _new: dict[tuple[bytes, int], list[keys.Listed]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def note(self, kind: bytes, key: bytes, *, time_ms: int, kept_ms: int) -> None:
+        """Remember that a value of ``time_ms`` lapses ``kept_ms`` later."""
+        hour = max(time_ms + kept_ms, 0) // keys.HOUR_MS
+        self._new[kind, hour].append((key, time_ms))
+
+    def save(self, store: Overlay, epoch: int, sequence: int) -> None:
+        """Write the new lists."""
+        for (kind, hour), listed in self._new.items():
+            store.put(keys.lapse_key(kind, hour, epoch, sequence), keys.pack_listed(listed))
+        self._new.clear()
+
+
+def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int) -> tuple[int, list[DeadLetter]]:
+    """Drop what has lapsed.
+
+    Parameters
+    ----------
+    pending_ms, waiting_ms
+        The watermark for pending predictions and the one for feedback that waits.
+
+    Returns
+    -------
+    How many pending predictions left, and a dead letter for each feedback that never met its
+    prediction.
+    """
+    dropped, dead = 0, []
+    for kind, until_ms in ((keys.PENDING, pending_ms), (keys.WAITING, waiting_ms)):
+        for place, packed in list(store.scan_committed(*keys.lapse_range(kind, until_ms))):
+            listed = keys.unpack_listed(packed)
+            values = store.get_many([key for key, _ in listed])
+            for (key, time_ms), value in zip(listed, values, strict=True):
+                if value is None or _time_ms(kind, value) != time_ms:
+                    continue
+                if kind == keys.PENDING:
+                    dropped += 1
+                else:
+                    dead += [unmatched(feedback) for feedback in unpack_waiting(value)]
+                store.delete(key)
+            store.delete(place)
+    return dropped, dead
+
+
+def _time_ms(kind: bytes, value: bytes) -> int:
+    if kind == keys.PENDING:
+        return Pending.unpack(value).time_ms
+    return max(feedback.time_ms for feedback in unpack_waiting(value))

@@ -1,0 +1,69 @@
+"""Observe: what new predictions add to input panes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from detectors.inputs import Value
+from detectors.latency import ddsketch
+from detectors.outcomes.contract import Tails
+from detectors.summary import CellBuilder, Ints
+from schemas.hot import HotPrediction
+from streams.ingest.panes import Panes, Slot
+from streams.ingest.plan import Plan
+
+
+def observe(
+    plan: Plan, events: Sequence[HotPrediction], tails: Tails, slots: Sequence[Slot], panes: Panes
+) -> None:
+    """Add predictions of one plan to their panes; all sequences have length n."""
+    build = CellBuilder(plan.inputs)
+    every = np.arange(len(events))
+    build.ones("n", every)
+    build.ones("n_error", _where(event.error is not None for event in events))
+    build.ones("n_positive", np.flatnonzero(plan.outcome.positive(tails)))
+    build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
+    _latency(build, plan, events)
+    _score(build, plan, tails)
+    broken = [feature.add(build, column(events, feature.name)) for feature in plan.features]
+    if broken:
+        build.ones("n_violation", np.unique(np.concatenate(broken)))
+    panes.add(plan, build.build(), slots, np.ones(len(events), np.int64), labels=False)
+
+
+def count(plan: Plan, field: str, slots: Sequence[Slot], panes: Panes) -> None:
+    """Count rows that are not observed (duplicates, strays) in one field."""
+    build = CellBuilder(plan.inputs)
+    build.ones(field, np.arange(len(slots)))
+    panes.add(plan, build.build(), slots, np.ones(len(slots), np.int64), labels=False)
+
+
+def column(events: Sequence[HotPrediction], name: str) -> list[Value]:
+    """Values of a feature; a signal of the output stands in where there is no such feature."""
+    return [
+        event.features[name] if name in event.features else (event.output.signals or {}).get(name)
+        for event in events
+    ]
+
+
+def _latency(build: CellBuilder, plan: Plan, events: Sequence[HotPrediction]) -> None:
+    rows = _where(event.latency_ms is not None for event in events)
+    latency = np.array([e.latency_ms for e in events if e.latency_ms is not None], np.float64)
+    build.ones("latency_n", rows)
+    build.ones("latency", rows, ddsketch.keys(latency))
+    budget = plan.policy.budgets.latency
+    if budget is not None:
+        build.ones("latency_over", rows[latency > budget.limit_ms])
+
+
+def _score(build: CellBuilder, plan: Plan, tails: Tails) -> None:
+    score = plan.outcome.score(tails)
+    rows = np.flatnonzero(~np.isnan(score))
+    build.ones("score_n", rows)
+    build.ones("score", rows, np.searchsorted(plan.edges, score[rows], "right"))
+
+
+def _where(flags: Iterable[bool]) -> Ints:
+    return np.flatnonzero(np.fromiter(flags, np.bool_))

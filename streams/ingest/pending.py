@@ -1,0 +1,107 @@
+"""Pending: a prediction within its label horizon, packed, and feedback that came before it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.outcomes.contract import Tails
+
+_HEADER = struct.Struct("<BIqdqdq")
+ON_TIME, HAS_MATURE, HAS_FINAL = 1, 2, 4
+NEVER = -(1 << 62)
+
+
+@dataclass(slots=True)
+class Pending:
+    """One prediction and its label.
+
+    There are two label states: ``mature`` is the one that tests see (feedback on time, up to
+    maturity), ``final`` the one that windows show. A state is None while there is no label; its
+    time is that of the feedback that set or retracted it, and a later one wins.
+    """
+
+    on_time: bool
+    route: int
+    time_ms: int
+    tail: bytes
+    mature: float | None = None
+    mature_ms: int = NEVER
+    final: float | None = None
+    final_ms: int = NEVER
+
+    def pack(self) -> bytes:
+        """A 41-byte header and the tail of the task."""
+        flags = (
+            ON_TIME * self.on_time
+            | HAS_MATURE * (self.mature is not None)
+            | HAS_FINAL * (self.final is not None)
+        )
+        return (
+            _HEADER.pack(
+                flags,
+                self.route,
+                self.time_ms,
+                self.mature or 0.0,
+                self.mature_ms,
+                self.final or 0.0,
+                self.final_ms,
+            )
+            + self.tail
+        )
+
+    @classmethod
+    def unpack(cls, value: bytes) -> Pending:
+        """The record of its bytes."""
+        flags, route, time_ms, mature, mature_ms, final, final_ms = _HEADER.unpack_from(value)
+        return cls(
+            on_time=bool(flags & ON_TIME),
+            route=route,
+            time_ms=time_ms,
+            tail=value[_HEADER.size :],
+            mature=mature if flags & HAS_MATURE else None,
+            mature_ms=mature_ms,
+            final=final if flags & HAS_FINAL else None,
+            final_ms=final_ms,
+        )
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True):
+    """Feedback that came before its prediction, with what it takes to apply or refuse it."""
+
+    time_ms: int
+    late: bool
+    watermark_ms: int
+    kind: str
+    label: bool | int | str | None
+    value: float | None
+    signals: dict[str, float | str] | None
+    topic: str
+    partition: int
+    offset: int
+    row: int
+    timestamp_ms: int
+    raw: bytes
+
+
+_waiting_decoder = msgspec.msgpack.Decoder(list[Waiting])
+
+
+def pack_waiting(waiting: list[Waiting]) -> bytes:
+    """Bytes of a list of feedback."""
+    return msgspec.msgpack.encode(waiting)
+
+
+def unpack_waiting(value: bytes) -> list[Waiting]:
+    """The list of its bytes."""
+    return _waiting_decoder.decode(value)
+
+
+def tails_of(pending: list[bytes], dtype: np.dtype[np.void]) -> Tails:
+    """The tails of one task as one array, shape (n,)."""
+    tails: NDArray[np.void] = np.frombuffer(b"".join(pending), dtype)
+    return tails

@@ -1,0 +1,331 @@
+"""The INGEST pipeline of one shard: records in, pane deltas out.
+
+decode → watermarks → admit → join → panes, in columns, then a checkpoint that holds all of it.
+A shard is partition p of ``predictions`` and of ``feedback``. It holds no panes between
+checkpoints: each checkpoint hands on what the rows since the last one add up to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from schemas import topics
+from schemas.dead_letters import DeadLetter
+from schemas.summaries import Mark, PaneDelta, Part
+from streams.control import Control
+from streams.ingest import admit, keys
+from streams.ingest.decode import decode_feedback, decode_predictions
+from streams.ingest.join import LabelChanges, apply
+from streams.ingest.lapse import Lapses, lapse
+from streams.ingest.observe import count, observe
+from streams.ingest.panes import Panes, Slot
+from streams.ingest.pending import Pending, Waiting, pack_waiting, unpack_waiting
+from streams.ingest.plan import Plan, Plans
+from streams.ingest.routes import Route, Routes
+from streams.ingest.store import Base, Changes, Overlay
+from streams.ingest.watermark import BEFORE_ALL
+from streams.runtime.transport import Record
+
+
+class ShardState(msgspec.Struct):
+    """What a shard remembers besides the join store and the routes."""
+
+    epoch: int
+    sequence: int = 0
+    predictions_ms: int = BEFORE_ALL
+    feedback_ms: int = BEFORE_ALL
+    pending: int = 0
+    offsets: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What happened since the last checkpoint, for metrics."""
+
+    predictions: dict[str, int]
+    late: dict[str, int]
+    joined: dict[str, int]
+    duplicates: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that one transaction must hold."""
+
+    state: ShardState
+    new_routes: dict[int, Route]
+    join_changes: Changes
+    panes: list[PaneDelta]
+    mark: Mark
+    dead: list[DeadLetter]
+    tally: Tally
+
+
+@dataclass
+class _Counts:
+    predictions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    late: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    joined: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    duplicates: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+class Shard:
+    """One shard.
+
+    Parameters
+    ----------
+    number, count
+        Which shard of how many.
+    control
+        Policies, references and deployments known so far; shared, it may grow.
+    base
+        The committed part of the join store.
+    partitions_of
+        The topic's partitioner, to find rows on the wrong partition.
+    skew_ms
+        How far an event's time may lie after the broker's.
+    """
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        count: int,
+        control: Control,
+        base: Base,
+        partitions_of: admit.PartitionsOf,
+        state: ShardState,
+        routes: dict[int, Route],
+        skew_ms: int = 300_000,
+    ) -> None:
+        self._number = number
+        self._count = count
+        self._plans = Plans(control)
+        self._store = Overlay(base)
+        self._partitions_of = partitions_of
+        self._skew_ms = skew_ms
+        self._state = state
+        self._routes = Routes()
+        self._routes.load(routes)
+        self._panes = Panes(self._routes)
+        self._lapses = Lapses()
+        self._dead: list[DeadLetter] = []
+        self._counts = _Counts()
+        self._idle_ms: int | None = None
+
+    @property
+    def state(self) -> ShardState:
+        """What is remembered; do not change it."""
+        return self._state
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Take records of both topics, each topic in order of offset; seen offsets are skipped."""
+        self._idle_ms = None
+        fresh: dict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            if record.offset >= self._state.offsets.get(record.topic, 0):
+                fresh[record.topic].append(record)
+                self._state.offsets[record.topic] = record.offset + 1
+        for topic, new in fresh.items():
+            if topic.endswith(topics.PREDICTIONS):
+                self._predictions(new)
+            else:
+                self._feedback(new)
+
+    def idle(self, elapsed_ms: int | None) -> None:
+        """Say that both topics have been read to their ends for so long; None ends it."""
+        self._idle_ms = elapsed_ms
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything since the last checkpoint."""
+        state = self._state
+        state.sequence += 1
+        both_ms = min(state.predictions_ms, state.feedback_ms)
+        dropped, dead = lapse(
+            self._store,
+            pending_ms=both_ms,
+            waiting_ms=state.predictions_ms,
+        )
+        state.pending -= dropped
+        self._lapses.save(self._store, state.epoch, state.sequence)
+        counts, self._counts = self._counts, _Counts()
+        dead, self._dead = self._dead + dead, []
+        return Checkpoint(
+            state=msgspec.structs.replace(state, offsets=dict(state.offsets)),
+            new_routes=self._routes.new(),
+            join_changes=self._store.take(),
+            panes=self._panes.take(),
+            mark=self._mark(),
+            dead=dead,
+            tally=Tally(counts.predictions, counts.late, counts.joined, counts.duplicates),
+        )
+
+    def _mark(self) -> Mark:
+        idle_ms = self._idle_ms
+        labels_ms = min(self._state.predictions_ms, self._state.feedback_ms)
+        if idle_ms is not None:
+            labels_ms = self._state.predictions_ms
+        return Mark(
+            shard=self._number,
+            shards=self._count,
+            predictions_ms=_moved(self._state.predictions_ms, idle_ms),
+            labels_ms=_moved(labels_ms, idle_ms),
+            idle=idle_ms is not None,
+        )
+
+    def _predictions(self, records: Sequence[Record]) -> None:
+        decoded = decode_predictions(records)
+        timed = admit.watermarks(decoded, self._state.predictions_ms, self._skew_ms)
+        self._state.predictions_ms = timed.after_ms
+        lost = admit.strays(decoded.rows, self._number, self._partitions_of)
+        rows, stray, dead = admit.admit_predictions(decoded, timed, self._plans, lost)
+        self._dead += decoded.dead + timed.dead + dead
+        self._count_rows("n_stray", stray)
+        fresh, duplicates = self._split_duplicates(rows)
+        self._count_rows("n_duplicate", duplicates)
+        for item in duplicates:
+            self._counts.duplicates[item.row.event.model] += 1
+        changes = LabelChanges()
+        for plan, group in _by_plan(fresh):
+            self._observe(plan, group, changes)
+        changes.add_to(self._panes)
+
+    def _split_duplicates(
+        self, rows: list[admit.Admitted]
+    ) -> tuple[list[admit.Admitted], list[admit.Admitted]]:
+        """Rows seen for the first time, and rows whose id is pending already; the first wins."""
+        fresh: list[admit.Admitted] = []
+        duplicates: list[admit.Admitted] = []
+        seen: set[bytes] = set()
+        places = [_key(keys.PENDING, item) for item in rows]
+        for item, place, known in zip(rows, places, self._store.get_many(places), strict=True):
+            lapsed = known is not None and (
+                Pending.unpack(known).time_ms + item.plan.kept_ms < item.watermark_ms
+            )
+            if place in seen or (known is not None and not lapsed):
+                duplicates.append(item)
+            else:
+                seen.add(place)
+                fresh.append(item)
+        return fresh, duplicates
+
+    def _observe(self, plan: Plan, rows: list[admit.Admitted], changes: LabelChanges) -> None:
+        events = [item.row.event for item in rows]
+        tails = plan.outcome.pack([event.output for event in events])
+        slots = [self._slot(item) for item in rows]
+        observe(plan, events, tails, slots, self._panes)
+        packed = tails.tobytes()
+        size = tails.dtype.itemsize
+        waiting = self._store.get_many([_key(keys.WAITING, item) for item in rows])
+        for i, (item, slot, early) in enumerate(zip(rows, slots, waiting, strict=True)):
+            tail = packed[i * size : (i + 1) * size]
+            pending = Pending(not item.late, slot.route, item.row.time_ms, tail)
+            if early is not None:
+                self._meet(pending, unpack_waiting(early), plan, changes)
+                self._store.delete(_key(keys.WAITING, item))
+            place = _key(keys.PENDING, item)
+            self._store.put(place, pending.pack())
+            self._lapses.note(keys.PENDING, place, time_ms=item.row.time_ms, kept_ms=plan.kept_ms)
+        self._state.pending += len(rows)
+        model = plan.policy.model
+        self._counts.predictions[model] += len(rows)
+        self._counts.late[model] += sum(item.late for item in rows)
+
+    def _feedback(self, records: Sequence[Record]) -> None:
+        decoded = decode_feedback(records)
+        timed = admit.watermarks(decoded, self._state.feedback_ms, self._skew_ms)
+        self._state.feedback_ms = timed.after_ms
+        lost = admit.strays(decoded.rows, self._number, self._partitions_of)
+        rows, dead = admit.admit_feedback(decoded, timed, self._plans, lost)
+        self._dead += decoded.dead + timed.dead + dead
+        grouped: dict[tuple[str, str], list[admit.AdmittedFeedback]] = defaultdict(list)
+        for item in rows:
+            grouped[item.row.event.model, item.row.event.prediction_id].append(item)
+        places = [keys.key(keys.PENDING, *who) for who in grouped]
+        changes = LabelChanges()
+        for (who, items), place, known in zip(
+            grouped.items(), places, self._store.get_many(places), strict=True
+        ):
+            feedback = [_waiting(item) for item in items]
+            if known is None:
+                self._wait(keys.key(keys.WAITING, *who), feedback, items[-1].plan)
+            else:
+                pending = Pending.unpack(known)
+                route = self._routes[pending.route]
+                plan = self._plans.of(route.policy, route.reference)
+                if plan is None:
+                    raise LookupError(f"policy {route.policy} of {who} is gone from the log")
+                self._meet(pending, feedback, plan, changes)
+                self._store.put(place, pending.pack())
+        changes.add_to(self._panes)
+
+    def _meet(
+        self, pending: Pending, feedback: list[Waiting], plan: Plan, changes: LabelChanges
+    ) -> None:
+        for item in feedback:
+            changed, dead = apply(pending, item, plan)
+            changes.extend(plan, changed)
+            if dead is not None:
+                self._dead.append(dead)
+            else:
+                self._counts.joined[plan.policy.model] += 1
+
+    def _wait(self, place: bytes, feedback: list[Waiting], plan: Plan) -> None:
+        (known,) = self._store.get_many([place])
+        earlier = unpack_waiting(known) if known is not None else []
+        every = earlier + feedback
+        self._store.put(place, pack_waiting(every))
+        last_ms = max(item.time_ms for item in every)
+        kept_ms = plan.kept_ms + self._skew_ms
+        self._lapses.note(keys.WAITING, place, time_ms=last_ms, kept_ms=kept_ms)
+
+    def _slot(self, item: admit.Admitted) -> Slot:
+        event = item.row.event
+        route = self._routes.number(item.plan, event.version, event.arm, event.segments)
+        part = Part.LATE_INPUT if item.late else Part.INPUT
+        return Slot(route, part, item.plan.pane(item.row.time_ms))
+
+    def _count_rows(self, field_name: str, rows: list[admit.Admitted]) -> None:
+        for plan, group in _by_plan(rows):
+            count(plan, field_name, [self._slot(item) for item in group], self._panes)
+
+
+def _by_plan(rows: list[admit.Admitted]) -> list[tuple[Plan, list[admit.Admitted]]]:
+    groups: dict[tuple[str, str], tuple[Plan, list[admit.Admitted]]] = {}
+    for item in rows:
+        key = (item.plan.policy_hash, item.plan.reference_hash)
+        groups.setdefault(key, (item.plan, []))[1].append(item)
+    return list(groups.values())
+
+
+def _key(kind: bytes, item: admit.Admitted) -> bytes:
+    return keys.key(kind, item.row.event.model, item.row.event.prediction_id)
+
+
+def _waiting(item: admit.AdmittedFeedback) -> Waiting:
+    event, record = item.row.event, item.row.record
+    return Waiting(
+        time_ms=item.row.time_ms,
+        late=item.late,
+        watermark_ms=item.watermark_ms,
+        kind=str(event.kind),
+        label=event.label,
+        value=event.value,
+        signals=event.signals,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        row=item.row.index,
+        timestamp_ms=record.timestamp_ms,
+        raw=msgspec.json.encode(event),
+    )
+
+
+def _moved(watermark_ms: int, idle_ms: int | None) -> int | None:
+    if watermark_ms == BEFORE_ALL:
+        return None
+    return watermark_ms + (idle_ms or 0)

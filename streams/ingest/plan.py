@@ -1,0 +1,117 @@
+"""Plan: how rows of one policy and reference are read, worked out once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from detectors.inputs import Feature, features_of, input_layout, score_edges
+from detectors.outcomes import Outcome, layout, outcome_of
+from detectors.summary import Floats, Layout
+from schemas.policy import Policy
+from schemas.reference import ReferenceProfile
+from streams.control import Control
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A policy, its reference and the layouts they give."""
+
+    policy: Policy
+    policy_hash: str
+    reference: ReferenceProfile | None
+    reference_hash: str
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """The task."""
+        return outcome_of(self.policy)
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """Features in order of name."""
+        return features_of(self.policy, self.reference)
+
+    @cached_property
+    def inputs(self) -> Layout:
+        """Layout of the input pane of all segments."""
+        return input_layout(self.policy, self.reference, whole=True)
+
+    @cached_property
+    def segment_size(self) -> int:
+        """How much of an input vector a segment keeps; its layout is a prefix of the whole."""
+        return input_layout(self.policy, self.reference, whole=False).size
+
+    @cached_property
+    def labels(self) -> Layout:
+        """Layout of the label pane."""
+        return layout(self.outcome)
+
+    @cached_property
+    def edges(self) -> Floats:
+        """Inner edges of the score histogram."""
+        return score_edges(self.reference)
+
+    @cached_property
+    def pane_ms(self) -> int:
+        """Length of a pane."""
+        return self.policy.pane_ms
+
+    @cached_property
+    def lateness_ms(self) -> int:
+        """How late a prediction may be to count as on time."""
+        return self.policy.lateness_ms
+
+    @cached_property
+    def label_lateness_ms(self) -> int:
+        """How late feedback may be to count as on time."""
+        return self.policy.label_lateness_ms
+
+    @cached_property
+    def maturity_ms(self) -> int:
+        """Age, after the end of the window, at which labels are judged."""
+        return self.policy.maturity_ms
+
+    @cached_property
+    def horizon_ms(self) -> int:
+        """How long a prediction waits for feedback."""
+        return self.policy.horizon_ms
+
+    @cached_property
+    def kept_ms(self) -> int:
+        """How long a pending prediction is kept, past its time, on both watermarks."""
+        return self.horizon_ms + self.lateness_ms + self.label_lateness_ms
+
+    def pane(self, time_ms: int) -> int:
+        """Start of the pane of a time."""
+        return time_ms - time_ms % self.pane_ms
+
+    def window_end(self, time_ms: int) -> int:
+        """End of the window of a time."""
+        return time_ms - time_ms % self.policy.window_ms + self.policy.window_ms
+
+
+class Plans:
+    """Plans of every model, from the control records."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._plans: dict[tuple[str, str], Plan] = {}
+
+    def at(self, model: str, time_ms: int) -> Plan | None:
+        """The plan for a row, None while the model has no policy."""
+        activation = self._control.active(model, time_ms)
+        if activation is None:
+            return None
+        return self.of(activation.policy, activation.reference or "")
+
+    def of(self, policy_hash: str, reference_hash: str) -> Plan | None:
+        """The plan of two hashes, None while one of them is not known."""
+        key = (policy_hash, reference_hash)
+        if key not in self._plans:
+            policy = self._control.policy(policy_hash)
+            reference = self._control.reference(reference_hash) if reference_hash else None
+            if policy is None or (reference_hash and reference is None):
+                return None
+            self._plans[key] = Plan(policy, policy_hash, reference, reference_hash)
+        return self._plans[key]

@@ -1,0 +1,76 @@
+"""Routes: the streams that a row belongs to, interned as small numbers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.ingest.plan import Plan
+
+OTHER = "<other>"
+"""Stands for the values of a segment beyond the policy's ``max_segments``."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Who made a prediction, under which policy, and in which segments (``key=value``)."""
+
+    model: str
+    version: str
+    arm: str
+    segments: tuple[str, ...]
+    policy: str
+    reference: str
+
+
+class Routes:
+    """An append-only table of routes; its growth is part of the checkpoint."""
+
+    def __init__(self) -> None:
+        self._routes: list[Route] = []
+        self._numbers: dict[Route, int] = {}
+        self._values: dict[str, set[str]] = {}
+        self._saved = 0
+
+    def __getitem__(self, number: int) -> Route:
+        return self._routes[number]
+
+    def number(self, plan: Plan, version: str, arm: str, segments: dict[str, str]) -> int:
+        """Number of a row's route."""
+        route = Route(
+            plan.policy.model,
+            version,
+            arm,
+            tuple(
+                self._segment(plan, key, segments[key])
+                for key in plan.policy.segments
+                if key in segments
+            ),
+            plan.policy_hash,
+            plan.reference_hash,
+        )
+        number = self._numbers.get(route)
+        return self._append(route) if number is None else number
+
+    def new(self) -> dict[int, Route]:
+        """Routes added since the last call."""
+        added = {i: self._routes[i] for i in range(self._saved, len(self._routes))}
+        self._saved = len(self._routes)
+        return added
+
+    def load(self, routes: dict[int, Route]) -> None:
+        """Restore the table."""
+        for number in sorted(routes):
+            self._append(routes[number])
+        self._saved = len(self._routes)
+
+    def _append(self, route: Route) -> int:
+        self._routes.append(route)
+        self._numbers[route] = len(self._routes) - 1
+        self._values.setdefault(route.model, set()).update(route.segments)
+        return len(self._routes) - 1
+
+    def _segment(self, plan: Plan, key: str, value: str) -> str:
+        segment = f"{key}={value}"
+        known = self._values.get(plan.policy.model, set())
+        if segment in known or len(known) < plan.policy.max_segments:
+            return segment
+        return f"{key}={OTHER}"

@@ -1,0 +1,174 @@
+"""Replay: events from anywhere through the pipeline of production, in one process.
+
+The same workers, transport contract, checkpoints and outbox as in production; only the log is in
+memory and the clock stands still, so that the same input gives the same results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from schemas import cloudevents, topics
+from schemas.policy import Policy
+from schemas.reference import ReferenceProfile
+from streams.files import Line
+from streams.results import News, ResultReader, Results
+from streams.runtime.announce import FROM_THE_START, activate
+from streams.runtime.clock import ManualClock
+from streams.runtime.cluster import Cluster
+from streams.runtime.metrics import Metrics
+from streams.runtime.settings import Settings
+from streams.runtime.transport import Message
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A policy and reference, and the event time from which they hold."""
+
+    policy: Policy
+    reference: ReferenceProfile | None = None
+    effective_at_ms: int = FROM_THE_START
+
+
+class Replay:
+    """Feeds events to a cluster in this process.
+
+    Parameters
+    ----------
+    starts
+        Policies to begin with.
+    step_ms
+        Results are worked out whenever the time of publication has moved on by so much.
+    """
+
+    def __init__(
+        self,
+        starts: Iterable[Start],
+        *,
+        shards: int = 1,
+        step_ms: int = DAY_MS,
+        metrics: Metrics | None = None,
+    ) -> None:
+        settings = Settings(
+            shards=shards, checkpoint_ms=1 << 60, checkpoint_records=1 << 60, poll_ms=0
+        )
+        self._settings = settings
+        self.cluster = Cluster(settings, clock=ManualClock(), metrics=metrics)
+        self._sender = self.cluster.transport.sender()
+        for start in starts:
+            self.activate(start)
+        self.cluster.start()
+        self._reader = ResultReader(self.cluster.transport, settings)
+        self._step_ms = step_ms
+        self._due_ms: int | None = None
+
+    @property
+    def results(self) -> Results:
+        """Everything that came out so far."""
+        return self._reader.results
+
+    def activate(self, start: Start) -> None:
+        """Let a policy and reference hold from a time on."""
+        activate(
+            self._sender,
+            self._settings,
+            start.policy,
+            start.reference,
+            effective_at_ms=start.effective_at_ms,
+        )
+
+    def feed(self, line: Line) -> News | None:
+        """Publish one event; what is new, whenever a step of time is over.
+
+        The step ends with a heartbeat, so that windows close on time though nobody called.
+        """
+        news = None
+        if self._due_ms is None:
+            self._due_ms = line.time_ms - line.time_ms % self._step_ms + self._step_ms
+        while line.time_ms >= self._due_ms:
+            self._beat(self._due_ms)
+            self._due_ms += self._step_ms
+            if line.time_ms - self._due_ms < self._step_ms:
+                news = self._work(news)
+        self._send(line)
+        return news
+
+    def finish(self, until_ms: int) -> News:
+        """Say that time has come to ``until_ms``, so that every window before it closes."""
+        self._beat(until_ms)
+        return self._work(None) or News()
+
+    def close(self) -> None:
+        """Stop everything; results stay."""
+        self._reader.close()
+        self.cluster.close()
+
+    def _work(self, before: News | None) -> News | None:
+        self.cluster.drain()
+        news = self._reader.read()
+        if before is not None:
+            news = News(
+                before.windows + news.windows,
+                before.alerts + news.alerts,
+                before.rollouts + news.rollouts,
+            )
+        return news
+
+    def _send(self, line: Line) -> None:
+        self._sender.send(
+            Message(
+                topic=self._settings.topic(line.topic),
+                key=line.key,
+                value=line.value,
+                timestamp_ms=line.time_ms,
+            )
+        )
+
+    def _beat(self, time_ms: int) -> None:
+        headers = cloudevents.headers(
+            type=cloudevents.HEARTBEAT,
+            source=cloudevents.SOURCE + "/replay",
+            id=str(time_ms),
+            time_ms=time_ms,
+        )
+        for topic in (topics.PREDICTIONS, topics.FEEDBACK):
+            for partition in range(self._settings.shards):
+                self._sender.send(
+                    Message(
+                        topic=self._settings.topic(topic),
+                        partition=partition,
+                        value=b'{"time": %d}' % time_ms,
+                        headers=headers,
+                        timestamp_ms=time_ms,
+                    )
+                )
+
+
+def replay(
+    lines: Iterable[Line],
+    starts: Iterable[Start],
+    *,
+    shards: int = 1,
+    step_ms: int = DAY_MS,
+    seen: Callable[[Line, News | None], None] = lambda line, news: None,
+) -> Results:
+    """Results of all events; ``seen`` is told of each event and of what is new.
+
+    At the end, time moves on past the horizon of every policy, so that nothing stays open for
+    want of events.
+    """
+    starts = list(starts)
+    run = Replay(starts, shards=shards, step_ms=step_ms)
+    try:
+        latest = 0
+        for line in lines:
+            seen(line, run.feed(line))
+            latest = line.time_ms
+        horizon = max((s.policy.horizon_ms + s.policy.window_ms for s in starts), default=0)
+        run.finish(latest + horizon + DAY_MS)
+        return run.results
+    finally:
+        run.close()

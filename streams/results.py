@@ -1,0 +1,100 @@
+"""What came out: the latest revision of each window, every alert and every rollout event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from schemas import topics
+from schemas.alerts import Alert, AlertAction
+from schemas.rollouts import RolloutEvent
+from schemas.windows import WindowResult
+from streams.runtime.settings import Settings
+from streams.runtime.transport import Follower, Transport
+
+
+@dataclass
+class News:
+    """What a look at the output topics found."""
+
+    windows: list[WindowResult] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    rollouts: list[RolloutEvent] = field(default_factory=list)
+
+
+@dataclass
+class Results:
+    """Everything seen so far, by id: what is published twice counts once."""
+
+    windows: dict[str, WindowResult] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    rollouts: dict[str, RolloutEvent] = field(default_factory=dict)
+    dead_letters: int = 0
+
+    def add(self, topic: str, value: bytes) -> News:
+        """Take one record of an output topic, named without prefix; says what is new in it."""
+        news = News()
+        if topic == topics.WINDOWS:
+            window = WindowResult.model_validate_json(value)
+            known = self.windows.get(window.id)
+            if known is None or known.revision < window.revision:
+                self.windows[window.id] = window
+                news.windows.append(window)
+        elif topic == topics.ALERTS:
+            alert = Alert.model_validate_json(value)
+            if self.alerts.setdefault(alert.id, alert) is alert:
+                news.alerts.append(alert)
+        elif topic == topics.ROLLOUTS:
+            event = RolloutEvent.model_validate_json(value)
+            if self.rollouts.setdefault(event.id, event) is event:
+                news.rollouts.append(event)
+        else:
+            self.dead_letters += 1
+        return news
+
+    def open_alerts(self) -> list[Alert]:
+        """Alerts that were opened and not resolved, in order of opening."""
+        resolved = {a.alert_id for a in self.alerts.values() if a.action is AlertAction.RESOLVED}
+        opened = [a for a in self.alerts.values() if a.action is AlertAction.OPENED]
+        return [a for a in opened if a.alert_id not in resolved]
+
+    def write(self, directory: Path) -> list[Path]:
+        """Write windows, alerts and rollout events as JSON lines; returns the files."""
+        directory.mkdir(parents=True, exist_ok=True)
+        files = []
+        for name, events in (
+            ("windows", sorted(self.windows.values(), key=lambda w: (w.start_ms, w.id))),
+            ("alerts", list(self.alerts.values())),
+            ("rollouts", list(self.rollouts.values())),
+        ):
+            path = directory / f"{name}.jsonl"
+            path.write_text("".join(event.model_dump_json() + "\n" for event in events))
+            files.append(path)
+        return files
+
+
+class ResultReader:
+    """Follows the output topics and the dead letters from their start."""
+
+    def __init__(self, transport: Transport, settings: Settings) -> None:
+        self.results = Results()
+        names = (*topics.OUTPUTS, topics.DEAD_LETTERS)
+        self._names = {settings.topic(name): name for name in names}
+        self._follower: Follower = transport.tail(list(self._names), from_beginning=True)
+
+    def read(self, *, timeout_ms: int = 0) -> News:
+        """What is new."""
+        news = News()
+        while True:
+            records = self._follower.poll(max_records=2_000, timeout_ms=timeout_ms)
+            for record in records:
+                found = self.results.add(self._names[record.topic], record.value or b"")
+                news.windows += found.windows
+                news.alerts += found.alerts
+                news.rollouts += found.rollouts
+            if not records:
+                return news
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._follower.close()

@@ -1,0 +1,180 @@
+"""The closed catalogue of Prometheus metrics: every one is declared here, once.
+
+A test holds the dashboard and the alert rules equal to this table. Labels in `OPEN_LABELS` take
+their values from events, so `streams.runtime.metrics` bounds them; all others are closed sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+OPEN_LABELS = frozenset({"model", "version", "segment", "feature"})
+"""Labels whose values others choose."""
+
+
+class Kind(StrEnum):
+    """How Prometheus reads a metric."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A metric as it is declared.
+
+    Parameters
+    ----------
+    name
+        Name as scraped; counters end in ``_total``, times in ``_seconds`` or ``_ms``.
+    kind
+        Counter, gauge or histogram.
+    help
+        What one unit of it means.
+    labels
+        Label names; every use gives them all.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Names of the series that a scrape shows.
+
+        Examples
+        --------
+        >>> CHECKPOINT_SECONDS.series[-1]
+        'kittiwake_checkpoint_seconds_count'
+        """
+        if self.kind is Kind.HISTOGRAM:
+            return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
+        return (self.name,)
+
+
+CHECKPOINT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the checkpoint histogram, in seconds."""
+
+_STREAM = ("model", "version", "arm", "segment")
+_METRIC = (*_STREAM, "metric", "feature")
+_C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+
+BUILD_INFO = Declared(
+    "kittiwake_build_info", _G, "1; version and process of this exporter.", ("version", "process")
+)
+RECORDS = Declared("kittiwake_records_total", _C, "Kafka records read.", ("topic",))
+ROWS = Declared("kittiwake_rows_total", _C, "Rows decoded from records.", ("model", "kind"))
+LATE_ROWS = Declared(
+    "kittiwake_late_rows_total", _C, "Rows later than the allowed lateness.", ("model",)
+)
+DEAD_LETTERS = Declared(
+    "kittiwake_dead_letters_total", _C, "Rows that could not be used.", ("topic", "reason")
+)
+JOINED = Declared("kittiwake_joined_total", _C, "Labels joined to a prediction.", ("model",))
+PENDING = Declared(
+    "kittiwake_pending_predictions", _G, "Predictions that wait for a label.", ("shard",)
+)
+OPEN_PANES = Declared("kittiwake_open_panes", _G, "Panes held in memory.", ("shard",))
+WATERMARK = Declared(
+    "kittiwake_watermark_ms", _G, "Event time reached, ms since 1970.", ("shard", "topic")
+)
+CHECKPOINTS = Declared("kittiwake_checkpoints_total", _C, "Checkpoints committed.")
+CHECKPOINT_SECONDS = Declared("kittiwake_checkpoint_seconds", _H, "Time a checkpoint took.")
+LAST_CHECKPOINT = Declared(
+    "kittiwake_last_checkpoint_timestamp_seconds", _G, "When the last checkpoint was committed."
+)
+LAG = Declared(
+    "kafka_consumergroup_lag",
+    _G,
+    "Records between a group's position and the end.",
+    ("group", "topic", "partition"),
+)
+REBALANCES = Declared("kittiwake_rebalances_total", _C, "Changes of the partition assignment.")
+LOOP_SECONDS = Declared(
+    "kittiwake_loop_seconds_total", _C, "Time spent by each stage of the loop.", ("stage",)
+)
+WINDOWS = Declared("kittiwake_windows_total", _C, "Window results published.", ("model", "kind"))
+METRIC = Declared("kittiwake_metric", _G, "Value in the latest window.", _METRIC)
+METRIC_LOW = Declared("kittiwake_metric_low", _G, "Lower end of its interval.", _METRIC)
+METRIC_HIGH = Declared("kittiwake_metric_high", _G, "Upper end of its interval.", _METRIC)
+METRIC_BUDGET = Declared("kittiwake_metric_budget", _G, "Highest acceptable level.", _METRIC)
+VERDICT = Declared(
+    "kittiwake_verdict", _G, "1 for the verdict of the latest window.", (*_STREAM, "verdict")
+)
+LABEL_COVERAGE = Declared(
+    "kittiwake_label_coverage", _G, "Labelled share of the latest matured window.", _STREAM
+)
+ALERTS_OPEN = Declared("kittiwake_alerts_open", _G, "Alerts open now.", ("model", "severity"))
+ALERTS = Declared(
+    "kittiwake_alerts_total", _C, "Alert events published.", ("model", "severity", "action")
+)
+ROLLOUT_EVENTS = Declared(
+    "kittiwake_rollout_events_total", _C, "Rollout events published.", ("model", "action")
+)
+BUDGET_SPENT = Declared(
+    "kittiwake_budget_spent", _G, "False pages expected so far in this period.", ("model",)
+)
+BUDGET_PAGES = Declared(
+    "kittiwake_budget_pages", _G, "False pages the policy allows in a period.", ("model",)
+)
+FOLDED = Declared(
+    "kittiwake_label_values_folded_total",
+    _C,
+    "Updates beyond the bound of label values.",
+    ("metric", "label"),
+)
+
+CATALOGUE: tuple[Declared, ...] = (
+    BUILD_INFO,
+    RECORDS,
+    ROWS,
+    LATE_ROWS,
+    DEAD_LETTERS,
+    JOINED,
+    PENDING,
+    OPEN_PANES,
+    WATERMARK,
+    CHECKPOINTS,
+    CHECKPOINT_SECONDS,
+    LAST_CHECKPOINT,
+    LAG,
+    REBALANCES,
+    LOOP_SECONDS,
+    WINDOWS,
+    METRIC,
+    METRIC_LOW,
+    METRIC_HIGH,
+    METRIC_BUDGET,
+    VERDICT,
+    LABEL_COVERAGE,
+    ALERTS_OPEN,
+    ALERTS,
+    ROLLOUT_EVENTS,
+    BUDGET_SPENT,
+    BUDGET_PAGES,
+    FOLDED,
+)
+"""Every metric of ours."""
+
+METRIC_NAMES = (
+    "error_rate",
+    "brier",
+    "log_loss",
+    "ece",
+    "psi",
+    "js",
+    "tv",
+    "missing_rate",
+    "out_of_range_rate",
+    "latency_p50",
+    "latency_p95",
+    "latency_p99",
+    "service_errors",
+    "positive_rate",
+    "score_mean",
+)
+"""Values of the label ``metric``: the names of `schemas.windows.Metric`."""

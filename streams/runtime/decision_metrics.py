@@ -1,0 +1,100 @@
+"""Window results, alerts and rollout events as Prometheus series."""
+
+from __future__ import annotations
+
+from schemas.alerts import Alert, AlertAction
+from schemas.rollouts import RolloutEvent
+from schemas.windows import Metric, Verdict, WindowResult
+from streams.runtime.catalogue import (
+    ALERTS,
+    ALERTS_OPEN,
+    LABEL_COVERAGE,
+    METRIC,
+    METRIC_BUDGET,
+    METRIC_HIGH,
+    METRIC_LOW,
+    ROLLOUT_EVENTS,
+    VERDICT,
+    WINDOWS,
+)
+from streams.runtime.metrics import Metrics
+
+Stream = tuple[str, str, str, str]
+
+LABEL_METRICS = frozenset({"error_rate", "brier", "log_loss", "ece"})
+"""Metrics that need the truth."""
+
+
+class DecisionMetrics:
+    """Show the latest window of each stream, and what is open.
+
+    Metrics that need labels, and the label coverage, come from the latest *matured* window: the
+    first labels of a young window are no random sample of it. All others come from the latest
+    window. A revision of an older window is counted and not shown, so that a dashboard never
+    moves back in time.
+
+    Parameters
+    ----------
+    metrics
+        Where to show it.
+
+    Examples
+    --------
+    >>> shown = DecisionMetrics(Metrics("decide"))
+    >>> shown.open_alerts
+    {}
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._latest: dict[Stream, int] = {}
+        self._matured: dict[Stream, int] = {}
+        self.open_alerts: dict[str, tuple[str, str]] = {}
+
+    def window(self, result: WindowResult) -> None:
+        """Show a published window result."""
+        kind = "revision" if result.revision else "first"
+        self._metrics.inc(WINDOWS, model=result.model, kind=kind)
+        stream = (result.model, result.version, result.arm.value, result.segment)
+        labels = dict(zip(LABEL_COVERAGE.labels, stream, strict=True))
+        if result.start_ms >= self._latest.get(stream, 0):
+            self._latest[stream] = result.start_ms
+            self._verdict(result.verdict, labels)
+            self._show([m for m in result.metrics if m.name not in LABEL_METRICS], labels)
+        if result.coverage.matured and result.start_ms >= self._matured.get(stream, 0):
+            self._matured[stream] = result.start_ms
+            self._metrics.set(LABEL_COVERAGE, result.coverage.share, **labels)
+            self._show([m for m in result.metrics if m.name in LABEL_METRICS], labels)
+
+    def alert(self, alert: Alert) -> None:
+        """Count a published alert event and keep the number of open ones."""
+        model, severity = alert.model, alert.severity.value
+        self._metrics.inc(ALERTS, model=model, severity=severity, action=alert.action.value)
+        if alert.action is AlertAction.RESOLVED:
+            self.open_alerts.pop(alert.alert_id, None)
+        else:
+            self.open_alerts[alert.alert_id] = (model, severity)
+        count = sum(value == (model, severity) for value in self.open_alerts.values())
+        self._metrics.set(ALERTS_OPEN, count, model=model, severity=severity)
+
+    def rollout(self, event: RolloutEvent) -> None:
+        """Count a published rollout event."""
+        self._metrics.inc(ROLLOUT_EVENTS, model=event.model, action=event.action.value)
+
+    def retire(self, *, model: str, version: str) -> None:
+        """Take a version that no longer serves off the dashboards."""
+        for declared in (METRIC, METRIC_LOW, METRIC_HIGH, METRIC_BUDGET, VERDICT, LABEL_COVERAGE):
+            self._metrics.clear(declared, model=model, version=version)
+
+    def _verdict(self, verdict: Verdict, stream: dict[str, str]) -> None:
+        for value in Verdict:
+            shown = float(value is verdict)
+            self._metrics.set(VERDICT, shown, **stream, verdict=value.value)
+
+    def _show(self, metrics: list[Metric], stream: dict[str, str]) -> None:
+        for metric in metrics:
+            labels = {**stream, "metric": metric.name, "feature": metric.feature}
+            self._metrics.set(METRIC, metric.value, **labels)
+            self._metrics.set(METRIC_LOW, metric.low, **labels)
+            self._metrics.set(METRIC_HIGH, metric.high, **labels)
+            self._metrics.set(METRIC_BUDGET, metric.budget, **labels)

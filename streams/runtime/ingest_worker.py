@@ -1,0 +1,293 @@
+"""INGEST on a transport: owns shards, feeds them, and commits their checkpoints."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from schemas import cloudevents, topics
+from schemas.dead_letters import DeadLetter
+from streams.ingest.pipeline import Checkpoint, Shard, ShardState
+from streams.ingest.routes import Route
+from streams.runtime import catalogue, checkpoint, join_log, summary_log
+from streams.runtime.clock import Clock
+from streams.runtime.control_reader import ControlReader
+from streams.runtime.metrics import Metrics
+from streams.runtime.partitioner import partition_of, partitions_of
+from streams.runtime.settings import Settings
+from streams.runtime.store import JoinStore, StoreMark
+from streams.runtime.transport import Message, Record, TopicPartition, Transport
+
+GROUP = "kittiwake-ingest"
+
+
+class _Saved(msgspec.Struct):
+    """The shard's own part of its state in the checkpoint topic."""
+
+    lineage: str
+    shard: ShardState
+
+
+class _Owned:
+    """A shard that this worker owns, with its store on disk."""
+
+    def __init__(self, lineage: str, shard: Shard, store: JoinStore) -> None:
+        self.lineage = lineage
+        self.shard = shard
+        self.store = store
+        self.changed = False
+        self.at_end_since_ms: int | None = None
+        self.idle_said_ms: int | None = None
+
+
+class IngestWorker:
+    """One member of the INGEST group.
+
+    Call `step` in a loop from one thread; any exception ends the worker, and a new one goes on
+    from the last checkpoint.
+    """
+
+    def __init__(
+        self, *, transport: Transport, settings: Settings, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._transport = transport
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._sources = (settings.topic(topics.PREDICTIONS), settings.topic(topics.FEEDBACK))
+        self._owned: dict[int, _Owned] = {}
+        self._controls = ControlReader(transport, settings)
+        self._records = 0
+        self._last_ms = clock.elapsed_ms()
+        summaries = settings.topic(topics.SUMMARIES)
+        count = transport.partition_count(summaries) or settings.models
+        self._summaries = summary_log.Target(
+            topic=summaries,
+            partitions=count,
+            partition_of=lambda key: partition_of(key, count),
+        )
+        self._member = transport.member(
+            group=settings.prefix + GROUP,
+            topics=self._sources,
+            rebalance=self,
+            transactional_id=f"{settings.prefix}{GROUP}-{settings.worker}",
+        )
+
+    def step(self) -> bool:
+        """Take the next records, checkpoint if it is due; True if there were any."""
+        self._controls.poll()
+        records = self._member.poll(
+            max_records=self._settings.poll_records, timeout_ms=self._settings.poll_ms
+        )
+        by_shard: dict[int, list[Record]] = defaultdict(list)
+        for record in records:
+            by_shard[record.partition].append(record)
+        for number, own in by_shard.items():
+            owned = self._owned[number]
+            owned.shard.apply(own)
+            owned.changed = True
+            owned.at_end_since_ms = owned.idle_said_ms = None
+            for topic, n in Counter(record.topic for record in own).items():
+                self._metrics.inc(catalogue.RECORDS, n, topic=topic)
+        self._records += len(records)
+        self._find_idle()
+        if self._due():
+            self.checkpoint()
+        return bool(records)
+
+    def checkpoint(self) -> None:
+        """Commit everything since the last checkpoint in one transaction."""
+        started_ms = self._clock.elapsed_ms()
+        self._last_ms = started_ms
+        self._records = 0
+        owned = {number: own for number, own in self._owned.items() if own.changed}
+        if not owned:
+            return
+        taken = {number: own.shard.checkpoint() for number, own in owned.items()}
+        messages: list[Message] = []
+        offsets: dict[TopicPartition, int] = {}
+        for number, done in taken.items():
+            messages += self._messages(number, done)
+            for topic, offset in done.state.offsets.items():
+                offsets[topic, number] = offset
+        self._member.commit(messages, offsets)
+        for number, done in taken.items():
+            mark = self._mark(number, done)
+            owned[number].store.write(done.join_changes, mark)
+            owned[number].changed = False
+            self._show(number, done)
+        self._metrics.inc(catalogue.CHECKPOINTS)
+        seconds = (self._clock.elapsed_ms() - started_ms) / 1_000
+        self._metrics.observe(catalogue.CHECKPOINT_SECONDS, seconds)
+        self._metrics.set(catalogue.LAST_CHECKPOINT, self._clock.wall_ms() / 1_000)
+
+    def close(self) -> None:
+        """Checkpoint and leave the group."""
+        self._member.close()
+        self._controls.close()
+        for number in list(self._owned):
+            self._owned.pop(number).store.close()
+
+    def assigned(
+        self,
+        partitions: Sequence[TopicPartition],
+        committed: Mapping[TopicPartition, int | None],
+    ) -> Mapping[TopicPartition, int]:
+        """Restore every shard from its checkpoint and its join log."""
+        self._metrics.inc(catalogue.REBALANCES)
+        self._controls.catch_up()
+        self._drop()
+        start: dict[TopicPartition, int] = {}
+        for number in sorted({partition for _, partition in partitions}):
+            owned = self._restore(number, committed)
+            self._owned[number] = owned
+            for topic, offset in owned.shard.state.offsets.items():
+                start[topic, number] = offset
+        return start
+
+    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Checkpoint and let go."""
+        self.checkpoint()
+        self._drop()
+
+    def lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """Let go; another worker goes on from the last checkpoint."""
+        self._drop()
+
+    def _drop(self) -> None:
+        for own in self._owned.values():
+            own.store.close()
+        self._owned.clear()
+
+    def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:
+        topic = self._settings.topic(topics.CHECKPOINTS)
+        parts = checkpoint.read(self._transport, topic, number, f"ingest/{number}")
+        saved = _saved(parts)
+        checkpoint.check_barrier(
+            {(source, number): offset for source, offset in saved.shard.offsets.items()},
+            committed,
+        )
+        store = JoinStore(self._settings.data / "join" / str(number))
+        target = StoreMark(saved.lineage, saved.shard.epoch, saved.shard.sequence, 0)
+        log = self._settings.topic(topics.JOIN_LOG)
+        join_log.catch_up(self._transport, log, number, store, target)
+        saved.shard.epoch += 1
+        saved.shard.sequence = 0
+        shard = Shard(
+            number=number,
+            count=self._transport.partition_count(self._sources[0]) or self._settings.shards,
+            control=self._controls.control,
+            base=store,
+            partitions_of=self._partitions_of,
+            state=saved.shard,
+            routes=_routes(parts),
+            skew_ms=self._settings.skew_ms,
+        )
+        return _Owned(saved.lineage, shard, store)
+
+    def _partitions_of(self, keys: Sequence[bytes]) -> Sequence[int]:
+        count = self._transport.partition_count(self._sources[0]) or self._settings.shards
+        found: list[int] = partitions_of(keys, count).tolist()
+        return found
+
+    def _due(self) -> bool:
+        return (
+            self._records >= self._settings.checkpoint_records
+            or self._clock.elapsed_ms() - self._last_ms >= self._settings.checkpoint_ms
+        )
+
+    def _find_idle(self) -> None:
+        """A shard is idle when both its topics have been at their ends for a while."""
+        now_ms = self._clock.elapsed_ms()
+        for number, own in self._owned.items():
+            if not all(self._member.at_end((topic, number)) for topic in self._sources):
+                continue
+            if own.at_end_since_ms is None:
+                own.at_end_since_ms = now_ms
+            elapsed_ms = now_ms - own.at_end_since_ms
+            said_ms = own.at_end_since_ms if own.idle_said_ms is None else own.idle_said_ms
+            if elapsed_ms and now_ms - said_ms >= self._settings.idle_ms:
+                own.idle_said_ms = now_ms
+                own.shard.idle(elapsed_ms)
+                own.changed = True
+
+    def _mark(self, number: int, done: Checkpoint) -> StoreMark:
+        own, before = self._owned[number], self._owned[number].store.mark()
+        hint = before.hint if before else 0
+        return StoreMark(own.lineage, done.state.epoch, done.state.sequence, hint)
+
+    def _messages(self, number: int, done: Checkpoint) -> list[Message]:
+        settings, lineage = self._settings, self._owned[number].lineage
+        state: dict[str, bytes | None] = {
+            "state": msgspec.msgpack.encode(_Saved(lineage, done.state)),
+            **{f"route/{i}": msgspec.msgpack.encode(r) for i, r in done.new_routes.items()},
+        }
+        mark = StoreMark(lineage, done.state.epoch, done.state.sequence, 0)
+        return [
+            *summary_log.messages(self._summaries, done),
+            *(_dead_message(settings.topic(topics.DEAD_LETTERS), dead) for dead in done.dead),
+            *join_log.messages(settings.topic(topics.JOIN_LOG), number, mark, done.join_changes),
+            *checkpoint.messages(
+                settings.topic(topics.CHECKPOINTS), number, f"ingest/{number}", state
+            ),
+        ]
+
+    def _show(self, number: int, done: Checkpoint) -> None:
+        metrics, shard, tally = self._metrics, str(number), done.tally
+        for model, n in tally.predictions.items():
+            metrics.inc(catalogue.ROWS, n, model=model, kind="prediction")
+        for model, n in tally.duplicates.items():
+            metrics.inc(catalogue.ROWS, n, model=model, kind="duplicate")
+        for model, n in tally.joined.items():
+            metrics.inc(catalogue.ROWS, n, model=model, kind="feedback")
+            metrics.inc(catalogue.JOINED, n, model=model)
+        for model, n in tally.late.items():
+            metrics.inc(catalogue.LATE_ROWS, n, model=model)
+        for dead in done.dead:
+            metrics.inc(catalogue.DEAD_LETTERS, topic=dead.topic, reason=dead.reason.value)
+        metrics.set(catalogue.PENDING, done.state.pending, shard=shard)
+        metrics.set(catalogue.OPEN_PANES, len(done.panes), shard=shard)
+        for topic, watermark in (
+            (topics.PREDICTIONS, done.mark.predictions_ms),
+            (topics.FEEDBACK, done.mark.labels_ms),
+        ):
+            metrics.set(catalogue.WATERMARK, watermark, shard=shard, topic=topic)
+        for topic in self._sources:
+            metrics.set(
+                catalogue.LAG,
+                self._member.lag().get((topic, number)),
+                group=self._settings.prefix + GROUP,
+                topic=topic,
+                partition=shard,
+            )
+
+
+def _saved(parts: dict[str, bytes]) -> _Saved:
+    if "state" in parts:
+        return msgspec.msgpack.decode(parts["state"], type=_Saved)
+    return _Saved(uuid.uuid4().hex, ShardState(epoch=0))
+
+
+def _routes(parts: dict[str, bytes]) -> dict[int, Route]:
+    return {
+        int(part.removeprefix("route/")): msgspec.msgpack.decode(value, type=Route)
+        for part, value in parts.items()
+        if part.startswith("route/")
+    }
+
+
+def _dead_message(topic: str, dead: DeadLetter) -> Message:
+    return Message(
+        topic=topic,
+        key=dead.topic.encode(),
+        value=dead.model_dump_json().encode(),
+        headers=cloudevents.headers(
+            type=cloudevents.DEAD_LETTER,
+            source=cloudevents.SOURCE + "/ingest",
+            id=dead.id,
+            time_ms=dead.time_ms,
+        ),
+    )

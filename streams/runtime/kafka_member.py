@@ -1,0 +1,264 @@
+"""One member of a Kafka consumer group that commits in transactions.
+
+Everything runs on the one thread that calls: the client's batch interface allows no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import TopicPartition as Place
+
+from schemas.errors import BrokerUnavailable, CommitUnknown, Fenced, Retriable, TransportError
+from streams.runtime.kafka_errors import kafka_error, mapped, translated
+from streams.runtime.kafka_reader import Reader, place
+from streams.runtime.kafka_sender import produce
+from streams.runtime.kafka_topics import ends
+from streams.runtime.transport import (
+    Message,
+    Rebalance,
+    Record,
+    TopicPartition,
+    first_offset,
+)
+
+PAUSE_S = 0.05
+"""Between two tries of the same call."""
+
+
+def persist(call: Callable[[float], object], *, timeout_ms: int) -> None:
+    """Make a call, again while its error says so, until a deadline.
+
+    Parameters
+    ----------
+    call
+        Takes the seconds left.
+
+    Raises
+    ------
+    KafkaException
+        The first error that does not ask for another try, or the last one in time.
+    """
+    deadline = time.monotonic() + timeout_ms / 1_000
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            call(max(left, PAUSE_S))
+            return
+        except KafkaException as exception:
+            if not kafka_error(exception).retriable() or left < PAUSE_S:
+                raise
+        time.sleep(PAUSE_S)
+
+
+class KafkaMember:
+    """The `transport.Member` of a Kafka group.
+
+    Parameters
+    ----------
+    consumer
+        Manual offsets, ``read_committed``, ``enable.partition.eof``, an eager assignor.
+    producer
+        With a ``transactional.id``; its predecessor of that name is fenced here.
+    topics
+        What to subscribe to.
+    rebalance
+        Told of partitions that come and go.
+    timeout_ms
+        Longest wait for the brokers in any call but `poll`.
+
+    Raises
+    ------
+    BrokerUnavailable
+        If transactions cannot be started in time.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        producer: Producer,
+        *,
+        topics: Sequence[str],
+        rebalance: Rebalance,
+        timeout_ms: int,
+    ) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._rebalance = rebalance
+        self._timeout_ms = timeout_ms
+        self._reader = Reader(consumer)
+        self._failure: BaseException | None = None
+        self._over: TransportError | None = None
+        with translated("starting transactions"):
+            persist(producer.init_transactions, timeout_ms=timeout_ms)
+        consumer.subscribe(
+            list(topics),
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+
+    def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
+        """The next records; may call the rebalance."""
+        self._require_usable()
+        try:
+            records = self._reader.poll(max_records=max_records, timeout_ms=timeout_ms)
+        except Fenced as error:
+            self._over = error
+            raise
+        self._raise_failure()
+        return records
+
+    def commit(self, messages: Sequence[Message], offsets: Mapping[TopicPartition, int]) -> None:
+        """Write messages and offsets in one transaction."""
+        self._require_usable()
+        self._require_owned(offsets)
+        try:
+            self._producer.begin_transaction()
+            for message in messages:
+                produce(self._producer, message, timeout_ms=self._timeout_ms)
+            places = [place(partition, offset) for partition, offset in offsets.items()]
+            metadata = self._consumer.consumer_group_metadata()
+            persist(
+                lambda left: self._producer.send_offsets_to_transaction(places, metadata, left),
+                timeout_ms=self._timeout_ms,
+            )
+        except KafkaException as exception:
+            raise self._abort(mapped(kafka_error(exception), "writing a commit")) from exception
+        except TransportError as error:
+            raise self._abort(error) from error
+        try:
+            persist(self._producer.commit_transaction, timeout_ms=self._timeout_ms)
+        except KafkaException as exception:
+            raise self._uncommitted(exception) from exception
+
+    def _require_usable(self) -> None:
+        if self._over is not None:
+            raise Fenced(f"this member ended: {self._over}; make a new one") from self._over
+
+    def _require_owned(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if not offsets:
+            raise ValueError("a commit needs an offset: it is what fences a member left behind")
+        foreign = sorted(offsets.keys() - self._reader.positions.keys())
+        if foreign:
+            raise Fenced(f"committing {foreign}, which this member does not own: drop their state")
+
+    def _uncommitted(self, exception: KafkaException) -> TransportError:
+        error = kafka_error(exception)
+        cause = mapped(error, "committing")
+        if error.txn_requires_abort():
+            return self._abort(cause)
+        self._over = cause if isinstance(cause, Fenced) else CommitUnknown(str(cause))
+        return self._over
+
+    def _abort(self, cause: TransportError) -> TransportError:
+        """Abort; what to raise for the cause."""
+        if isinstance(cause, Fenced):
+            self._over = cause
+        try:
+            persist(self._producer.abort_transaction, timeout_ms=self._timeout_ms)
+        except KafkaException as exception:
+            failed = mapped(kafka_error(exception), f"aborting after «{cause}»")
+            self._over = self._over or failed
+            return self._over
+        # The broker did answer the abort, so the same commit may go through.
+        return Retriable(str(cause)) if isinstance(cause, BrokerUnavailable) else cause
+
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Deliver nothing of these partitions."""
+        self._reader.pause(partitions)
+
+    def resume(self, partitions: Collection[TopicPartition]) -> None:
+        """Deliver these partitions again."""
+        self._reader.resume(partitions)
+
+    def owned(self) -> Sequence[TopicPartition]:
+        """The partitions now assigned."""
+        return sorted(self._reader.positions)
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """The next offset of every owned partition."""
+        return dict(self._reader.positions)
+
+    def at_end(self, partition: TopicPartition) -> bool:
+        """True if every committed record was delivered."""
+        return self._reader.at_end(partition)
+
+    def lag(self) -> Mapping[TopicPartition, int]:
+        """Offsets between position and end."""
+        return self._reader.lag()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+        if self._over is None:
+            self._producer.close()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Keep an error of a callback for `poll` to raise: the client's C code would mangle it."""
+        try:
+            yield
+        except BaseException as failure:
+            self._failure = self._failure or failure
+            self._reader.stop()
+
+    def _on_assign(self, _consumer: Consumer, places: list[Place]) -> None:
+        with self._kept():
+            partitions = sorted((item.topic, item.partition) for item in places)
+            committed = committed_offsets(self._consumer, partitions, timeout_ms=self._timeout_ms)
+            wanted = self._rebalance.assigned(partitions, committed) if partitions else {}
+            found = ends(self._consumer, partitions, timeout_ms=self._timeout_ms)
+            starts = {
+                each: first_offset(
+                    each, wanted=wanted.get(each, committed[each]), beginning=low, end=high
+                )
+                for each, (low, high) in found.items()
+            }
+            self._reader.start(starts, {each: high for each, (_, high) in found.items()})
+
+    def _on_revoke(self, _consumer: Consumer, _places: list[Place]) -> None:
+        with self._kept():
+            owned = self.owned()
+            if owned and self._over is None:
+                self._rebalance.revoked(owned)
+            elif owned:
+                self._rebalance.lost(owned)
+            self._reader.stop()
+
+    def _on_lost(self, _consumer: Consumer, _places: list[Place]) -> None:
+        with self._kept():
+            owned = self.owned()
+            if owned:
+                self._rebalance.lost(owned)
+            self._reader.stop()
+
+
+def committed_offsets(
+    consumer: Consumer, partitions: Sequence[TopicPartition], *, timeout_ms: int
+) -> dict[TopicPartition, int | None]:
+    """Offsets of the consumer's group, once its pending commits have been decided."""
+    if not partitions:
+        return {}
+    found: list[Place] = []
+
+    def ask(left: float) -> None:
+        found[:] = consumer.committed([place(each) for each in partitions], left)
+
+    with translated(f"asking for the committed offsets of {partitions[0][0]}"):
+        persist(ask, timeout_ms=timeout_ms)
+    for item in found:
+        if item.error is not None:
+            raise mapped(item.error, f"the committed offset of {item.topic}[{item.partition}]")
+    return {
+        (item.topic, item.partition): item.offset if item.offset >= 0 else None for item in found
+    }

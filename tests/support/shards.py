@@ -1,0 +1,153 @@
+"""A shard of INGEST in memory, fed with events as dicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from schemas.policy import Activation, Policy, PolicyRecord
+from schemas.reference import ReferenceProfile
+from streams.control import Control
+from streams.ingest.pipeline import Checkpoint, Shard, ShardState
+from streams.ingest.plan import Plan, Plans
+from streams.ingest.routes import Route
+from streams.ingest.store import Changes
+from streams.runtime.transport import Record
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+class DictBase:
+    """A join store in a dict."""
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self.data.get(key) for key in keys]
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        yield from sorted((k, v) for k, v in self.data.items() if start <= k < stop)
+
+    def write(self, changes: Changes) -> None:
+        for key, value in changes.items():
+            if value is None:
+                self.data.pop(key, None)
+            else:
+                self.data[key] = value
+
+
+def control_of(policy: Policy, reference: ReferenceProfile | None = None) -> Control:
+    """Control records of one policy, in force from the start."""
+    control = Control()
+    record = PolicyRecord(hash=policy.hash, policy=policy)
+    control.apply("policies", record.model_dump_json().encode())
+    if reference is not None:
+        control.apply("references", reference.model_dump_json().encode())
+    start = Activation(
+        model=policy.model,
+        policy=policy.hash,
+        reference=reference.hash if reference else None,
+        effective_at_ms=0,
+    )
+    control.apply("policies", start.model_dump_json().encode())
+    return control
+
+
+class Bench:
+    """A shard, its store, and the sum of all that it handed on."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        reference: ReferenceProfile | None = None,
+        *,
+        number: int = 0,
+        count: int = 1,
+        partitions_of: Any = None,
+    ) -> None:
+        self.control = control_of(policy, reference)
+        self.base = DictBase()
+        self.state = ShardState(epoch=0)
+        self.routes: dict[int, Route] = {}
+        self.offsets = {"predictions": 0, "feedback": 0}
+        self.panes: dict[tuple[Any, ...], np.ndarray] = {}
+        self.dead: list[Any] = []
+        self.last: Checkpoint | None = None
+        self._number, self._count = number, count
+        self._partitions_of = partitions_of or (lambda keys: [number] * len(keys))
+        self.restart()
+
+    def restart(self) -> None:
+        """A new shard from the last checkpoint."""
+        self.shard = Shard(
+            number=self._number,
+            count=self._count,
+            control=self.control,
+            base=self.base,
+            partitions_of=self._partitions_of,
+            state=self.state,
+            routes=self.routes,
+        )
+
+    def record(self, topic: str, value: Any, **more: Any) -> Record:
+        """The next record of a topic."""
+        offset = self.offsets[topic]
+        self.offsets[topic] += 1
+        raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+        stamp = more.get("timestamp_ms", 10**12 * 4)
+        return Record(topic, self._number, offset, stamp, None, raw, more.get("headers", ()))
+
+    def predict(self, **event: Any) -> Record:
+        return self.record("predictions", event)
+
+    def tell(self, **event: Any) -> Record:
+        return self.record("feedback", event)
+
+    def apply(self, *records: Record) -> None:
+        self.shard.apply(records)
+
+    def checkpoint(self) -> Checkpoint:
+        """Commit and add up."""
+        done = self.shard.checkpoint()
+        self.base.write(done.join_changes)
+        self.routes |= done.new_routes
+        self.state = done.state
+        self.dead += done.dead
+        for pane in done.panes:
+            key = (pane.model, pane.version, pane.arm, pane.segment, pane.start_ms, pane.part.value)
+            total = self.panes.setdefault(key, np.zeros(5_000, np.int64))
+            total[pane.index] += np.array(pane.values, np.int64)
+        self.last = done
+        return done
+
+    def sums(self) -> dict[tuple[Any, ...], dict[int, int]]:
+        """Every pane's entries that are not zero."""
+        found = {}
+        for key, total in self.panes.items():
+            entries = {int(i): int(total[i]) for i in np.flatnonzero(total)}
+            if entries:
+                found[key] = entries
+        return found
+
+    def plan(self) -> Plan:
+        """The plan in force."""
+        model = next(iter(self.control._policies.values())).model
+        plan = Plans(self.control).at(model, 1)
+        assert plan is not None
+        return plan
+
+    def field(self, part: str, name: str, *, segment: str = "", **where: Any) -> int:
+        """A count field summed over all panes of a part."""
+        plan = self.plan()
+        layout = plan.labels if "label" in part else plan.inputs
+        return sum(
+            int(total[layout.start(name)])
+            for key, total in self.panes.items()
+            if key[5] == part
+            and key[3] == segment
+            and all(key[("model", "version", "arm").index(k)] == v for k, v in where.items())
+        )
