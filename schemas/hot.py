@@ -13,17 +13,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from types import GenericAlias
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from schemas.deployments import DeploymentAction, DeploymentEvent
+from schemas.deployments import DeploymentEvent
 from schemas.explain import Undecodable, adapter, bad_record, explain
-from schemas.feedback import FeedbackEvent, FeedbackKind
+from schemas.feedback import FeedbackEvent
 from schemas.heartbeats import Heartbeat
+from schemas.hot_events import (
+    HotDeployment,
+    HotFeedback,
+    HotHeartbeat,
+    HotOutput,
+    HotPrediction,
+)
 from schemas.hot_types import hot, hot_type, struct
-from schemas.predictions import Arm, PredictionEvent
+from schemas.predictions import PredictionEvent
 
 __all__ = [
     "Decoder",
@@ -44,71 +51,6 @@ __all__ = [
     "prediction_list_decoder",
     "rows",
 ]
-
-
-class HotOutput(Protocol):
-    """Attributes of a decoded `schemas.predictions.Output`."""
-
-    score: float | None
-    label: bool | int | str | None
-    scores: dict[str, float] | None
-    value: float | None
-    interval: list[float] | None
-    items: list[str] | None
-    signals: dict[str, float] | None
-
-
-class HotPrediction(Protocol):
-    """Attributes of a decoded `schemas.predictions.PredictionEvent`."""
-
-    prediction_id: str
-    model: str
-    version: str
-    time: int | str
-    output: HotOutput
-    features: dict[str, bool | int | float | str | None]
-    arm: Arm
-    pair_id: str | None
-    unit_id: str | None
-    segments: dict[str, str]
-    groups: dict[str, str]
-    embeddings: dict[str, list[float]]
-    latency_ms: float | None
-    error: str | None
-    trace: dict[str, str]
-
-
-class HotFeedback(Protocol):
-    """Attributes of a decoded `schemas.feedback.FeedbackEvent`."""
-
-    prediction_id: str
-    model: str
-    time: int | str
-    kind: FeedbackKind
-    label: bool | int | str | None
-    value: float | None
-    signals: dict[str, float | str] | None
-    propensity: float | None
-    source: str | None
-
-
-class HotDeployment(Protocol):
-    """Attributes of a decoded `schemas.deployments.DeploymentEvent`."""
-
-    model: str
-    version: str
-    time: int | str
-    action: DeploymentAction
-    role: Arm
-    share: float | None
-    generation: int
-    deployment_id: str | None
-
-
-class HotHeartbeat(Protocol):
-    """Attributes of a decoded `schemas.heartbeats.Heartbeat`."""
-
-    time: int
 
 
 H = TypeVar("H")

@@ -154,6 +154,8 @@ def _default(field: FieldInfo) -> Any:
     if field.default is PydanticUndefined:
         return None
     default = hot(field.default)
+    if default == {} or default == []:
+        return msgspec.field(default=default)
     if isinstance(default, dict | list):
         return msgspec.field(default_factory=lambda: copy.deepcopy(default))
     return msgspec.field(default=default)

@@ -6,8 +6,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,25 +20,20 @@ _WORDS: dict[str, Scalar] = {"true": True, "false": False}
 _NUMBER = re.compile(r"[+-]?(?=\.?[0-9])(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Columns (n,) of features, the score (n,) if there is one, and whose they are if said."""
-
-    columns: dict[str, list[Scalar]]
-    score: list[Scalar] | None = None
-    model: str | None = None
+Columns = dict[str, list[Scalar]]
+"""Values (n,) of each column."""
 
 
-def read_rows(path: Path | str, *, score: str | None = None) -> Table:
+def read_rows(path: Path | str, *, score: str = "score") -> Columns:
     """The rows of a file as columns.
 
     Parameters
     ----------
     path
         ``.csv`` with a header, ``.jsonl`` or ``.ndjson`` (one object a line: plain rows or
-        PredictionEvents, of which features and output are taken), or ``.parquet``.
+        PredictionEvents, of which features, signals and score are taken), or ``.parquet``.
     score
-        Name of the column that is the model's score; PredictionEvents bring theirs.
+        Name of the column for the score of PredictionEvents (or the value of a regression).
 
     Raises
     ------
@@ -47,32 +41,33 @@ def read_rows(path: Path | str, *, score: str | None = None) -> Table:
         If the file cannot be read, is empty or of another kind, or a line is bad (with number).
     """
     path = Path(path)
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        known = ", ".join(_READERS)
-        raise ProfileError(f"{path}: unknown kind of file {path.suffix!r}; give one of {known}")
     try:
-        table = reader(path)
+        columns = _read(path, score)
     except FileNotFoundError:
         raise ProfileError(f"{path}: no such file; check the path") from None
     except UnicodeDecodeError as error:
         raise ProfileError(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
     except OSError as error:
         raise ProfileError(f"{path}: cannot be read: {error}") from None
-    if not any(map(len, (*table.columns.values(), table.score or []))):
+    if not any(map(len, columns.values())):
         raise ProfileError(f"{path}: empty; a profile needs rows")
-    return table if score is None else _with_score(table, score, path)
+    return columns
 
 
-def _with_score(table: Table, score: str, path: Path) -> Table:
-    if score not in table.columns:
-        names = ", ".join(table.columns)
-        raise ProfileError(f"{path}: no column {score!r} for the score; there are: {names}")
-    others = {name: values for name, values in table.columns.items() if name != score}
-    return Table(others, table.columns[score], table.model)
+def _read(path: Path, score: str) -> Columns:
+    match path.suffix.lower():
+        case ".csv":
+            return _csv(path)
+        case ".jsonl" | ".ndjson":
+            return _jsonl(path, score)
+        case ".parquet":
+            return _parquet(path)
+    raise ProfileError(
+        f"{path}: unknown kind of file {path.suffix!r}; give .csv, .jsonl, .ndjson or .parquet"
+    )
 
 
-def _csv(path: Path) -> Table:
+def _csv(path: Path) -> Columns:
     rows: list[list[str]] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, strict=True)
@@ -86,7 +81,7 @@ def _csv(path: Path) -> Table:
     if len(set(header)) < len(header):
         raise ProfileError(f"{path}: line 1: two columns have one name; rename one")
     columns = zip(*rows, strict=True) if rows else ([] for _ in header)
-    return Table({name: _typed(column) for name, column in zip(header, columns, strict=True)})
+    return {name: _typed(column) for name, column in zip(header, columns, strict=True)}
 
 
 def _check_width(row: list[str], header: list[str], place: str) -> None:
@@ -112,16 +107,16 @@ def _is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
-def _jsonl(path: Path) -> Table:
+def _jsonl(path: Path, score: str) -> Columns:
     with path.open("rb") as file:
         lines = [(number, line) for number, line in enumerate(file, start=1) if line.strip()]
     if not lines:
-        return Table({})
+        return {}
     first = _object(lines[0], path)
     if {"prediction_id", "model", "output"} <= first.keys():
-        return _events([_event(line, path) for line in lines], path)
+        return _events([_event(line, path) for line in lines], path, score)
     rows = [_object(line, path) for line in lines]
-    return Table(_columns(rows))
+    return _columns(rows)
 
 
 def _object(line: tuple[int, bytes], path: Path) -> dict[str, object]:
@@ -143,19 +138,21 @@ def _event(line: tuple[int, bytes], path: Path) -> HotPrediction:
         raise ProfileError(f"{path}: line {number}: {error}") from None
 
 
-def _events(events: list[HotPrediction], path: Path) -> Table:
+def _events(events: list[HotPrediction], path: Path, score: str) -> Columns:
     models = sorted({event.model for event in events})
     if len(models) > 1:
         raise ProfileError(f"{path}: rows of {', '.join(models)}; profile one model at a time")
-    score = [
-        event.output.value if event.output.score is None else event.output.score for event in events
-    ]
     columns = _columns([{**(e.output.signals or {}), **e.features} for e in events])
-    has_score = any(value is not None for value in score)
-    return Table(columns, list(score) if has_score else None, models[0])
+    if score in columns:
+        raise ProfileError(f"{path}: a feature is named {score!r}; give the score another name")
+    outputs = [event.output for event in events]
+    scores = [output.value if output.score is None else output.score for output in outputs]
+    if any(value is not None for value in scores) or not columns:
+        columns[score] = list(scores)
+    return columns
 
 
-def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, list[Scalar]]:
+def _columns(rows: Sequence[Mapping[str, object]]) -> Columns:
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [_scalar(row.get(name)) for row in rows] for name in names}
 
@@ -168,7 +165,7 @@ def _scalar(value: object) -> Scalar:
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def _parquet(path: Path) -> Table:
+def _parquet(path: Path) -> Columns:
     import pyarrow as pa  # late: it takes longer to load than all else here
     import pyarrow.parquet as pq
 
@@ -177,12 +174,4 @@ def _parquet(path: Path) -> Table:
     except pa.ArrowInvalid as error:
         raise ProfileError(f"{path}: not Parquet: {error}; write it anew") from None
     columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    return Table({name: [_scalar(value) for value in values] for name, values in columns.items()})
-
-
-_READERS: dict[str, Callable[[Path], Table]] = {
-    ".csv": _csv,
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".parquet": _parquet,
-}
+    return {name: [_scalar(value) for value in values] for name, values in columns.items()}

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from schemas.errors import ProfileError
 from schemas.policy import FeatureType
-from schemas.profile_rows import Table, read_rows
+from schemas.profile_rows import read_rows
 from schemas.reference import CategoricalReference, NumericReference, ReferenceProfile
 
-__all__ = ["Table", "build", "read_rows"]
+__all__ = ["build", "read_rows"]
 
 Floats = NDArray[np.float64]
 

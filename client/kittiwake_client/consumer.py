@@ -50,7 +50,8 @@ class AlertConsumer:
     start
         Where a group without a confirmed position begins.
     idle_timeout_s
-        End the iteration when nothing came for so long; None waits for ever.
+        End the iteration when nothing came for so long, counted from having joined the group;
+        None waits for ever.
     remember
         How many ids are kept to recognise repetitions.
     config
@@ -81,6 +82,7 @@ class AlertConsumer:
         self._remember = remember
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._stopped = threading.Event()
+        self._joined = False
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -94,7 +96,7 @@ class AlertConsumer:
                 **(config or {}),
             }
         )
-        self._consumer.subscribe([prefix + topic for topic in topics])
+        self._consumer.subscribe([prefix + topic for topic in topics], on_assign=self._on_assign)
 
     def __iter__(self) -> Generator[Received, None, None]:
         while (found := self._next()) is not None:
@@ -139,7 +141,10 @@ class AlertConsumer:
         """The next event to hand out; None at the end."""
         last = time.monotonic()
         while not self._stopped.is_set():
+            joined = self._joined
             message = self._consumer.poll(_POLL_S)
+            if not joined:
+                last = time.monotonic()
             if message is None:
                 idle_s = time.monotonic() - last
                 if self._idle_timeout_s is not None and idle_s >= self._idle_timeout_s:
@@ -152,6 +157,9 @@ class AlertConsumer:
                     return message, received
                 self._pass_over(message)
         return None
+
+    def _on_assign(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._joined = True
 
     def _parse(self, message: Message) -> Received | None:
         topic = (message.topic() or "").removeprefix(self._prefix)

@@ -142,7 +142,7 @@ def profile(
         found = learn(transport, settings, model=model, count=live)
         transport.close()
     elif file is not None:
-        columns = dict(read_rows(file))
+        columns = dict(read_rows(file, score=score))
         scores = columns.pop(score, None)
         found = build(model, columns, score=scores, source=str(file))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-import msgspec
-from pydantic import BaseModel
 
 from schemas import cloudevents
 from schemas.base import MAX_TIME_MS, milliseconds
 from schemas.dead_letters import DeadLetter, Reason
-from schemas.feedback import FeedbackEvent
+from schemas.errors import BadRecord
 from schemas.hot import (
+    Decoder,
     HotFeedback,
     HotPrediction,
-    explain,
     feedback_decoder,
-    feedback_list_decoder,
+    heartbeat_decoder,
     prediction_decoder,
-    prediction_list_decoder,
+    rows,
 )
 from schemas.ids import content_id
-from schemas.predictions import PredictionEvent
 from streams.runtime.transport import Record
 
 T = TypeVar("T", HotPrediction, HotFeedback)
@@ -63,14 +59,12 @@ class Decoded(Generic[T]):
 
 def decode_predictions(records: Sequence[Record]) -> Decoded[HotPrediction]:
     """Rows of records of the predictions topic."""
-    return _decode(
-        records, prediction_decoder.decode, prediction_list_decoder.decode, PredictionEvent
-    )
+    return _decode(records, prediction_decoder)
 
 
 def decode_feedback(records: Sequence[Record]) -> Decoded[HotFeedback]:
     """Rows of records of the feedback topic."""
-    return _decode(records, feedback_decoder.decode, feedback_list_decoder.decode, FeedbackEvent)
+    return _decode(records, feedback_decoder)
 
 
 def dead_letter(
@@ -91,116 +85,61 @@ def dead_letter(
     )
 
 
-def _decode(
-    records: Sequence[Record],
-    one: Callable[[bytes], T],
-    many: Callable[[bytes], list[T]],
-    model: type[BaseModel],
-) -> Decoded[T]:
+def _decode(records: Sequence[Record], decoder: Decoder[T]) -> Decoded[T]:
     found: Decoded[T] = Decoded([], [], [])
     for record in records:
         value = record.value or b""
         if record.headers and cloudevents.event_type(record.headers) == cloudevents.HEARTBEAT:
-            _beat(record, found)
+            _beat(record, value, found)
         elif value.lstrip(b" \t\r\n")[:1] == b"[":
-            _add_batch(record, value, many, model, found)
+            _add_batch(record, value, decoder, found)
         else:
-            _add_one(record, value, one, model, found)
+            _add_row(record, value, 0, decoder, found)
     return found
 
 
-def _add_one(
-    record: Record,
-    value: bytes,
-    one: Callable[[bytes], T],
-    model: type[BaseModel],
-    found: Decoded[T],
-) -> None:
-    try:
-        event = one(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found.dead.append(_undecodable(record, value, model, 0))
-        return
-    _add_row(record, event, 0, found)
-
-
-def _add_batch(
-    record: Record,
-    value: bytes,
-    many: Callable[[bytes], list[T]],
-    model: type[BaseModel],
-    found: Decoded[T],
-) -> None:
-    try:
-        events = many(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        _add_pieces(record, value, many, model, found)
-        return
-    for index, event in enumerate(events):
-        _add_row(record, event, index, found)
-
-
-def _add_pieces(
-    record: Record,
-    value: bytes,
-    many: Callable[[bytes], list[T]],
-    model: type[BaseModel],
-    found: Decoded[T],
-) -> None:
+def _add_batch(record: Record, value: bytes, decoder: Decoder[T], found: Decoded[T]) -> None:
     """One bad row of a batch costs that row, not the batch."""
     try:
-        pieces = [bytes(piece) for piece in _raw_list.decode(value)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found.dead.append(_undecodable(record, value, model, 0))
+        parts = rows(value)
+    except BadRecord as bad:
+        found.dead.append(_refused(record, bad, 0))
         return
-    for index, piece in enumerate(pieces):
-        try:
-            (event,) = many(b"[" + piece + b"]")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found.dead.append(_undecodable(record, piece, model, index))
-        else:
-            _add_row(record, event, index, found)
+    for index, part in enumerate(parts):
+        _add_row(record, part, index, decoder, found)
 
 
-def _add_row(record: Record, event: T, index: int, found: Decoded[T]) -> None:
+def _add_row(
+    record: Record, value: bytes, index: int, decoder: Decoder[T], found: Decoded[T]
+) -> None:
     try:
-        time_ms = milliseconds(event.time)
+        event = decoder.decode(value)
+        time_ms = _time_ms(event.time)
+    except BadRecord as bad:
+        found.dead.append(_refused(record, bad, index))
+    else:
+        found.rows.append(Row(event, record, index, time_ms))
+
+
+def _beat(record: Record, value: bytes, found: Decoded[T]) -> None:
+    try:
+        time_ms = _time_ms(heartbeat_decoder.decode(value).time)
+    except BadRecord as bad:
+        found.dead.append(_refused(record, bad, 0))
+    else:
+        found.beats.append(Heartbeat(len(found.rows), time_ms, record))
+
+
+def _time_ms(time: int | str) -> int:
+    try:
+        time_ms = milliseconds(time)
         if not 0 <= time_ms <= MAX_TIME_MS:
             raise ValueError("it is before 1970 or after 2099")
     except ValueError as error:
-        message = f"time {event.time!r} is no real time ({error}); send RFC 3339 or epoch ms"
-        found.dead.append(dead_letter(record, Reason.BAD_TIME, message, row=index, field="time"))
-        return
-    found.rows.append(Row(event, record, index, time_ms))
+        message = f"time {time!r} is no real time ({error}); send RFC 3339 or epoch ms"
+        raise BadRecord(Reason.BAD_TIME, message, field="time") from error
+    return time_ms
 
 
-def _beat(record: Record, found: Decoded[T]) -> None:
-    try:
-        beat = _beat_decoder.decode(record.value or b"")
-    except msgspec.DecodeError as error:
-        message = f'a heartbeat must be {{"time": epoch ms}}: {error}'
-        found.dead.append(dead_letter(record, Reason.BAD_SHAPE, message, field="time"))
-        return
-    found.beats.append(Heartbeat(len(found.rows), beat.time, record))
-
-
-def _undecodable(record: Record, value: bytes, model: type[BaseModel], index: int) -> DeadLetter:
-    field, message = explain(model, value)
-    reason = Reason.BAD_SHAPE if _is_json(value) else Reason.NOT_JSON
-    return dead_letter(record, reason, message, row=index, field=field)
-
-
-def _is_json(value: bytes) -> bool:
-    try:
-        msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-class _Beat(msgspec.Struct):
-    time: int
-
-
-_beat_decoder = msgspec.json.Decoder(_Beat)
-_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+def _refused(record: Record, bad: BadRecord, index: int) -> DeadLetter:
+    return dead_letter(record, Reason(bad.reason), str(bad), row=index, field=bad.field)

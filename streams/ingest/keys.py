@@ -31,13 +31,14 @@ def key(kind: bytes, model: str, prediction_id: str) -> bytes:
     return kind + len(name).to_bytes(2, "big") + name + prediction_id.encode()
 
 
-def lapse_key(kind: bytes, hour: int, epoch: int, sequence: int) -> bytes:
+def lapse_key(kind: bytes, hour: int, epoch: int, sequence: int, part: int) -> bytes:
     """Key of a list of keys that lapse in an hour; hours sort."""
     return (
         LAPSES[kind]
         + hour.to_bytes(6, "big")
         + epoch.to_bytes(6, "big")
         + sequence.to_bytes(6, "big")
+        + part.to_bytes(4, "big")
     )
 
 

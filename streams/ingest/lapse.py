@@ -16,6 +16,9 @@ from streams.ingest.join import unmatched
 from streams.ingest.pending import Pending, unpack_waiting
 from streams.ingest.store import Overlay
 
+LIST_LENGTH = 1_000
+"""Keys in one list; at most 460 bytes each, so that a list fits into a record of the log."""
+
 
 @dataclass
 class Lapses:
@@ -33,7 +36,9 @@ class Lapses:
     def save(self, store: Overlay, epoch: int, sequence: int) -> None:
         """Write the new lists."""
         for (kind, hour), listed in self._new.items():
-            store.put(keys.lapse_key(kind, hour, epoch, sequence), keys.pack_listed(listed))
+            for part, start in enumerate(range(0, len(listed), LIST_LENGTH)):
+                place = keys.lapse_key(kind, hour, epoch, sequence, part)
+                store.put(place, keys.pack_listed(listed[start : start + LIST_LENGTH]))
         self._new.clear()
 
 

@@ -8,7 +8,7 @@ checkpoints: each checkpoint hands on what the rows since the last one add up to
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -135,6 +135,11 @@ class Shard:
                 self._predictions(new)
             else:
                 self._feedback(new)
+
+    def reach(self, positions: Mapping[str, int]) -> None:
+        """Say that every record before these offsets has been applied: marks are no records."""
+        for topic, offset in positions.items():
+            self._state.offsets[topic] = max(offset, self._state.offsets.get(topic, 0))
 
     def idle(self, elapsed_ms: int | None) -> None:
         """Say that both topics have been read to their ends for so long; None ends it."""

@@ -160,21 +160,39 @@ CATALOGUE: tuple[Declared, ...] = (
 )
 """Every metric of ours."""
 
-METRIC_NAMES = (
+LABEL_METRICS = (
     "error_rate",
+    "error_rate_top10",
     "brier",
     "log_loss",
+    "mae",
+    "under_rate",
+    "interval_miss_rate",
+    "mrr",
+    "ndcg",
     "ece",
-    "psi",
-    "js",
-    "tv",
-    "missing_rate",
-    "out_of_range_rate",
+    "ece_noise_floor",
+    "spiegelhalter_z",
+    "observed_expected",
+)
+"""Values of the label ``metric`` that need the truth."""
+
+INPUT_METRICS = (
+    "service_errors",
+    "latency_over",
+    "positive_rate",
+    "violation_rate",
+    "unusable_rate",
     "latency_p50",
     "latency_p95",
     "latency_p99",
-    "service_errors",
-    "positive_rate",
-    "score_mean",
+    "missing_rate",
+    "out_of_range_rate",
+    "psi",
+    "js",
+    "tv",
 )
+"""Values of the label ``metric`` that predictions alone give."""
+
+METRIC_NAMES = LABEL_METRICS + INPUT_METRICS
 """Values of the label ``metric``: the names of `schemas.windows.Metric`."""

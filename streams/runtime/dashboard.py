@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.runtime.panels import ROWS, Panel, Row
+from streams.runtime.dashboard_rows import ROWS
+from streams.runtime.panels import Panel, Row
 
 FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards" / "kittiwake.json"
 DATASOURCE = {"type": "prometheus", "uid": "prometheus"}

@@ -74,6 +74,8 @@ class DecideWorker:
         if records:
             self._metrics.inc(catalogue.RECORDS, len(records), topic=self._topic)
         if touched:
+            for number in touched:
+                self._owned[number].offset = self._member.positions()[self._topic, number]
             self._decide(touched)
         return bool(records)
 

@@ -9,6 +9,7 @@ from streams.runtime.catalogue import (
     ALERTS,
     ALERTS_OPEN,
     LABEL_COVERAGE,
+    LABEL_METRICS,
     METRIC,
     METRIC_BUDGET,
     METRIC_HIGH,
@@ -20,9 +21,6 @@ from streams.runtime.catalogue import (
 from streams.runtime.metrics import Metrics
 
 Stream = tuple[str, str, str, str]
-
-LABEL_METRICS = frozenset({"error_rate", "brier", "log_loss", "ece"})
-"""Metrics that need the truth."""
 
 
 class DecisionMetrics:

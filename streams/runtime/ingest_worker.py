@@ -106,6 +106,9 @@ class IngestWorker:
         owned = {number: own for number, own in self._owned.items() if own.changed}
         if not owned:
             return
+        positions = self._member.positions()
+        for number, own in owned.items():
+            own.shard.reach({topic: positions[topic, number] for topic in self._sources})
         taken = {number: own.shard.checkpoint() for number, own in owned.items()}
         messages: list[Message] = []
         offsets: dict[TopicPartition, int] = {}

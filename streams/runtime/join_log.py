@@ -77,10 +77,11 @@ def _parts(changes: Changes) -> Iterator[list[tuple[bytes, bytes | None]]]:
     part: list[tuple[bytes, bytes | None]] = []
     size = 0
     for key, value in changes.items():
-        part.append((key, value))
-        size += len(key) + len(value or b"") + 10
-        if size > LIMIT_BYTES:
+        added = len(key) + len(value or b"") + 16
+        if part and size + added > LIMIT_BYTES:
             yield part
             part, size = [], 0
+        part.append((key, value))
+        size += added
     if part:
         yield part

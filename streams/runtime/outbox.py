@@ -78,7 +78,7 @@ def _alert(alert: Alert, settings: Settings) -> Message:
         key=alert.alert_id.encode(),
         value=alert.model_dump_json().encode(),
         headers=cloudevents.headers(
-            type=cloudevents.alert(alert.action),
+            type=cloudevents.ALERT[alert.action],
             source=SOURCE,
             id=alert.id,
             time_ms=alert.window_end_ms,
@@ -92,7 +92,7 @@ def _rollout(event: RolloutEvent, settings: Settings) -> Message:
         key=event.model.encode(),
         value=event.model_dump_json().encode(),
         headers=cloudevents.headers(
-            type=cloudevents.rollout(event.action),
+            type=cloudevents.ROLLOUT[event.action],
             source=SOURCE,
             id=event.id,
             time_ms=event.decided_at_ms,

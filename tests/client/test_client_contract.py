@@ -22,7 +22,7 @@ from schemas.feedback import FeedbackEvent
 from schemas.predictions import Arm, PredictionEvent
 from schemas.rollouts import RolloutAction, RolloutEvent
 
-PREDICTION = {
+PREDICTION: dict[str, object] = {
     "prediction_id": "p-1",
     "model": "fraud",
     "version": "v12",
@@ -115,13 +115,13 @@ def test_what_the_client_writes_the_schemas_read(
     event = dict(MODELS)[kind].model_validate_json(encoded.value)
     read = event.model_dump(mode="json")
     for name, value in fields.items():
-        if name == "output":
-            assert value.items() <= read[name].items()  # type: ignore[attr-defined]
+        if isinstance(value, dict) and name == "output":
+            assert value.items() <= read[name].items()
         elif name != "time":
             assert read[name] == value
     attributes = dict(encoded.headers)
     assert attributes["content-type"] == b"application/json"
-    assert cloudevents.event_type(list(encoded.headers)) == kind.type  # type: ignore[arg-type]
+    assert attributes["ce_type"] == kind.type.encode()
     assert list(attributes)[:5] == [
         "ce_specversion",
         "ce_id",
@@ -172,7 +172,7 @@ def test_numpy_and_missing_values_travel() -> None:
         ({"prediction_id": ""}, "prediction_id is ''; make it a text of 1 to 256 characters"),
         ({"prediction_id": 17}, "prediction_id is 17; make it a text"),
         ({"prediction_id": "x" * 257}, "make it a text of 1 to 256 characters"),
-        ({"prediction_id": "\ud800"}, "prediction_id '.ud800' is no Unicode text"),
+        ({"prediction_id": "\ud800"}, r"prediction_id '\ud800' is no Unicode text"),
         ({"model": "m" * 201}, "make it a text of 1 to 200 characters"),
         ({"output": 0.93}, "output is 0.93; make it a mapping"),
         ({"featurs": {}}, "unknown field featurs; did you mean features?"),
@@ -186,9 +186,9 @@ def test_numpy_and_missing_values_travel() -> None:
 )
 def test_a_wrong_event_is_explained(change: dict[str, object], said: str) -> None:
     """The message names topic, field and value, and says what to do."""
-    with pytest.raises(InvalidEvent, match="^predictions: ") as caught:
+    with pytest.raises(InvalidEvent, match=r"^predictions: ") as caught:
         encode(client.PREDICTION, {**PREDICTION, **change}, source="s", now_ms=5)
-    assert said.replace("'.ud800'", r"'\ud800'") in str(caught.value)
+    assert said in str(caught.value)
 
 
 def _alert() -> Alert:

@@ -139,6 +139,20 @@ def test_services_wait_for_what_they_need() -> None:
             assert known, volume
 
 
+@pytest.mark.parametrize("name", [n for n, s in SERVICES.items() if "build" in s])
+def test_the_command_of_a_worker_exists(name: str) -> None:
+    """What compose starts is a command of ours."""
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", *SERVICES[name]["command"], "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_prometheus_scrapes_the_workers() -> None:
     """The scrape targets are the workers of compose at the image's port."""
     text = (DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")

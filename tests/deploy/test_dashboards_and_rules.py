@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import promql
 import pytest
 from ruamel.yaml import YAML
 
+from detectors.outcomes import layout, outcome_of
+from schemas.policy import Policy, Task
+from streams.decide import quantities
+from streams.decide.measure import calibration, latency
 from streams.runtime import dashboard
-from streams.runtime.catalogue import CATALOGUE, METRIC_NAMES
+from streams.runtime.catalogue import CATALOGUE, INPUT_METRICS, LABEL_METRICS, METRIC_NAMES
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
-STANDARD = {"up": set(), "process_resident_memory_bytes": set()}
+STANDARD = frozenset({"up", "process_resident_memory_bytes"})
 SCRAPE_LABELS = {"job", "instance"}
 
 
@@ -44,7 +49,7 @@ def test_a_query_names_declared_series_and_labels(title: str, expr: str) -> None
     """A query parses, and each series and label in it is declared in the catalogue."""
     names = promql.series_names(expr)
     assert names
-    assert names <= SERIES.keys() | STANDARD.keys()
+    assert names <= SERIES.keys() | STANDARD
     for series, label in promql.label_names(expr):
         known = set(SERIES[series].labels) if series in SERIES else set()
         assert label in known | SCRAPE_LABELS, f"{title}: {series} has no label {label}"
@@ -60,11 +65,12 @@ def test_every_metric_is_asked_for() -> None:
 def test_metric_values_in_panels_are_the_declared_ones() -> None:
     """The label ``metric`` takes its values from the table of metric names, and all are shown."""
     shown = {
-        matcher.value
+        name
         for _, expr in QUERIES
         for selector in promql.selectors(expr)
         for matcher in selector.matchers.matchers
         if matcher.name == "metric"
+        for name in matcher.value.split("|")
     }
     assert shown == set(METRIC_NAMES)
 
@@ -105,3 +111,12 @@ def test_every_rule_says_who_acts_and_where_to_read_on() -> None:
             for rule in group["rules"]:
                 assert rule["labels"]["severity"] in {"page", "ticket"}, rule["alert"]
                 assert {"owner", "runbook", "summary"} <= rule["annotations"].keys()
+
+
+def test_the_declared_metric_values_are_those_that_windows_carry() -> None:
+    """What DECIDE measures and what the catalogue names are the same."""
+    binary = layout(outcome_of(Policy(model="m", task=Task.BINARY)))
+    carried = {metric.name for metric in calibration.metrics(binary, np.zeros(binary.size, int))}
+    assert set(LABEL_METRICS) == carried | set(quantities.LABEL_METRICS)
+    features = {*quantities.FEATURE_METRICS, "psi", "js", "tv"}
+    assert set(INPUT_METRICS) == {*quantities.INPUT_METRICS, *latency.QUANTILES} | features

@@ -61,7 +61,7 @@ def test_two_processes_in_one_program_do_not_share_series() -> None:
 def test_wrong_labels_are_refused(labels: dict[str, str], said: str) -> None:
     """An update gives exactly the declared labels; the message names both."""
     with pytest.raises(ValueError, match=r"has the labels model, kind") as caught:
-        Metrics("ingest").inc(ROWS, **labels)
+        Metrics("ingest").inc(ROWS, 1, **labels)
     assert said in str(caught.value)
 
 

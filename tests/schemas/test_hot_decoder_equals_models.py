@@ -171,7 +171,7 @@ LISTS: list[tuple[type[BaseModel], ListDecoder[Any], dict[str, object]]] = [
     (PredictionEvent, prediction_list_decoder, PREDICTION),
     (FeedbackEvent, feedback_list_decoder, FEEDBACK),
 ]
-THOROUGH = settings(max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+THOROUGH = settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def plain(value: object) -> object:
@@ -242,7 +242,7 @@ def test_the_derived_type_alone_never_accepts_more_than_the_model(
     assert found in ("refused", by_pydantic(model, value))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data(), pair=st.sampled_from(LISTS), count=st.integers(0, 3))
 def test_lists_are_read_alike(
     data: st.DataObject,
@@ -256,7 +256,7 @@ def test_lists_are_read_alike(
     assert by_hot(decoder, value) == by_pydantic(GenericAlias(list, (model,)), value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(value=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode), tokens))
 def test_noise_is_refused_alike(value: bytes) -> None:
     """Bytes that never were an event."""

@@ -10,40 +10,29 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import ProfileError
-from schemas.profiling import Table, build, read_rows
+from schemas.profiling import build, read_rows
 
 EVENT = {"model": "m", "version": "v", "time": 0}
 
 
 def test_csv_columns_are_typed_as_a_whole(tmp_path: Path) -> None:
     """Numbers, truth values and codes with leading zeros are told apart; gaps are missing."""
-    path = tmp_path / "rows.csv"
+    path = tmp_path / "rows.CSV"
     path.write_text(
         "\ufeffamount,new,code,name,gap\n1,true,007,x,\n2.5e1,False,010,e5,NA\n,,1,-,nan\n",
         encoding="utf-8",
     )
-    assert read_rows(path) == Table(
-        {
-            "amount": [1.0, 25.0, None],
-            "new": [True, False, None],
-            "code": ["007", "010", "1"],
-            "name": ["x", "e5", "-"],
-            "gap": [None, None, None],
-        }
-    )
+    assert read_rows(path) == {
+        "amount": [1.0, 25.0, None],
+        "new": [True, False, None],
+        "code": ["007", "010", "1"],
+        "name": ["x", "e5", "-"],
+        "gap": [None, None, None],
+    }
 
 
-def test_score_column_is_taken_out(tmp_path: Path) -> None:
-    """The score is not a feature."""
-    path = tmp_path / "rows.CSV"
-    path.write_text("a,p\n1,.5\n2,.75\n")
-    assert read_rows(path, score="p") == Table({"a": [1.0, 2.0]}, [0.5, 0.75])
-    with pytest.raises(ProfileError, match="no column 'q' for the score; there are: a, p"):
-        read_rows(path, score="q")
-
-
-def test_prediction_events_bring_their_score_and_model(tmp_path: Path) -> None:
-    """JSON lines of PredictionEvents need no option."""
+def test_prediction_events_bring_their_score(tmp_path: Path) -> None:
+    """JSON lines of PredictionEvents: features, signals, and the score or value."""
     path = tmp_path / "events.jsonl"
     outputs = [{"score": 0.5}, {"value": 2.0}, {"signals": {"tokens": 7}}]
     rows = [
@@ -51,22 +40,20 @@ def test_prediction_events_bring_their_score_and_model(tmp_path: Path) -> None:
         for i, output in enumerate(outputs)
     ]
     path.write_text("\n\n".join(map(json.dumps, rows)) + "\n")
-    table = read_rows(path)
-    assert table == Table(
-        {"a": [0, 1, 2], "tokens": [None, None, 7.0]}, [0.5, 2.0, None], model="m"
-    )
-    profile = build("m", table.columns, score=table.score)
+    columns = read_rows(path)
+    assert columns == {"a": [0, 1, 2], "tokens": [None, None, 7.0], "score": [0.5, 2.0, None]}
+    profile = build("m", columns, score=columns.pop("score"))
     assert profile.score is not None
     assert (profile.score.n, profile.score.missing) == (2, 1)
+    with pytest.raises(ProfileError, match="a feature is named 'a'; give the score another name"):
+        read_rows(path, score="a")
 
 
 def test_plain_json_lines(tmp_path: Path) -> None:
     """Objects may lack fields; what is neither number, text nor truth value is missing."""
     path = tmp_path / "rows.ndjson"
     path.write_text('{"a": 1, "s": 0.1}\n{"b": [1], "s": NaN}\n{"b": "x"}')
-    assert read_rows(path, score="s") == Table(
-        {"a": [1, None, None], "b": [None, None, "x"]}, [0.1, None, None]
-    )
+    assert read_rows(path) == {"a": [1, None, None], "s": [0.1, None, None], "b": [None, None, "x"]}
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -74,15 +61,13 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     columns = {"a": [1, None], "b": ["x", "y"], "c": [[1], [2]], "s": [0.5, float("nan")]}
     pq.write_table(pa.table(columns), path)
-    assert read_rows(path, score="s") == Table(
-        {"a": [1, None], "b": ["x", "y"], "c": [None, None]}, [0.5, None]
-    )
+    assert read_rows(path) == {"a": [1, None], "b": ["x", "y"], "c": [None] * 2, "s": [0.5, None]}
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"", r"unknown kind of file '\.txt'; give one of \.csv, \.jsonl"),
+        ("a.txt", b"", r"unknown kind of file '\.txt'; give \.csv, \.jsonl"),
         ("a.csv", b"", "empty; a profile needs rows"),
         ("a.csv", b"a,b\n", "empty; a profile needs rows"),
         ("a.csv", b"a,b\n1,2\n\n1\n", "line 4 has 1 cells, the header 2"),

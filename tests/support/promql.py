@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import promql_parser
 from promql_parser import Expr, MatrixSelector, VectorSelector
@@ -23,6 +23,16 @@ def panels(
                 expr = expr.replace(name, value)
             found.append((str(panel["title"]), expr))
     return found
+
+
+def unanswered(
+    dashboard: Mapping[str, object], query: Callable[[str], Sequence[object]]
+) -> list[str]:
+    """Titles of the panels none of whose queries has an answer."""
+    answers: dict[str, int] = {}
+    for title, expr in panels(dashboard):
+        answers[title] = answers.get(title, 0) + len(query(expr))
+    return [title for title, count in answers.items() if count == 0]
 
 
 def rules(groups: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from detectors.bets import bounded
-from detectors.bets.grid import K
 from detectors.calibration.anytime import CalibrationSums, CalibrationTest
 from detectors.outcomes.calibration import BINS
-from detectors.sequential.recovery import RecoveryProcess
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
-from streams.decide.detect.contract import ALPHA_RECOVERY, Reading, Recovery, Step
+from streams.decide.detect.contract import Reading, Recovery, Step
+from streams.decide.detect.recovery import MEMORY, reverse
 from streams.decide.measure.calibration import gap_reading
 from streams.decide.subject import Subject
 
 _memory = msgspec.msgpack.Decoder(list[float | None])
-_STATE = K + 1
 
 
 @dataclass(frozen=True)
@@ -59,24 +56,23 @@ class Calibrated:
         sums = sums_of(subject, vector)
         if sums.count <= 0:
             return None
-        over, lowest, after = True, np.inf, []
-        for place, (n, d, v) in enumerate(self._components(memory, sums)):
-            for side, limit in (("below", self.tau), ("above", -self.tau)):
-                start = (2 * place + (side == "above")) * _STATE
-                process = (
-                    RecoveryProcess.restore(recovery[start : start + _STATE], alpha=ALPHA_RECOVERY)
-                    if recovery
-                    else RecoveryProcess(alpha=ALPHA_RECOVERY)
-                )
-                increments = (
-                    bounded.increments(n=n, s=d, q=v, m=limit, lo=-1.0, side="below")
-                    if side == "below"
-                    else bounded.increments(n=n, s=d, q=v, m=limit, lo=-1.0, side="above")
-                )
-                over &= process.update(increments)
-                lowest = min(lowest, process.log_e)
-                after.extend(process.state())
-        return Recovery(after, over, float(lowest))
+        bets = [
+            increments
+            for n, d, v in self._components(memory, sums)
+            for increments in (
+                bounded.increments(n=n, s=d, q=v, m=self.tau, lo=-1.0, side="below"),
+                bounded.increments(n=n, s=d, q=v, m=-self.tau, lo=-1.0, side="above"),
+            )
+        ]
+        steps = [
+            reverse(recovery[place * MEMORY : (place + 1) * MEMORY], increments)
+            for place, increments in enumerate(bets)
+        ]
+        return Recovery(
+            memory=[number for step in steps for number in step.memory],
+            over=all(step.over for step in steps),
+            log_e=min(step.log_e for step in steps),
+        )
 
     def _components(self, memory: bytes, sums: CalibrationSums) -> list[tuple[float, float, float]]:
         """n, sum and sum of squares of the total, the slope and the bin that alarmed, if one."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import msgspec
 
 from detectors.drift.witness import WitnessState, WitnessTest
-from detectors.sequential.recovery import RecoveryProcess
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
-from streams.decide.detect.contract import ALPHA_RECOVERY, Reading, Recovery, Step
+from streams.decide.detect.contract import Reading, Recovery, Step
+from streams.decide.detect.recovery import reverse
 from streams.decide.measure.drift import histogram_of, reference_counts, tv_metric
 from streams.decide.subject import Subject
 
@@ -67,13 +67,7 @@ class DriftTest:
         test = self._test(memory, subject)
         if test is None or counts is None or int(counts.sum()) <= 0 or math.isnan(test.bound):
             return None
-        process = (
-            RecoveryProcess.restore(recovery, alpha=ALPHA_RECOVERY)
-            if recovery
-            else RecoveryProcess(alpha=ALPHA_RECOVERY)
-        )
-        over = process.update(test.recovery_increment(counts))
-        return Recovery(process.state(), over, process.log_e)
+        return reverse(recovery, test.recovery_increment(counts))
 
     def _test(self, memory: bytes, subject: Subject) -> WitnessTest | None:
         reference = reference_counts(subject, self.feature)

@@ -10,11 +10,11 @@ from detectors.arrays import FloatArray
 from detectors.bets import binary, bounded
 from detectors.bets.grid import Side
 from detectors.sequential.e_sr import BudgetedESR
-from detectors.sequential.recovery import RecoveryProcess
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
-from streams.decide.detect.contract import ALPHA_RECOVERY, Reading, Recovery, Step
+from streams.decide.detect.contract import Reading, Recovery, Step
+from streams.decide.detect.recovery import reverse
 from streams.decide.measure.interval import interval_of
 from streams.decide.quantities import Sums, sums_of
 from streams.decide.subject import Subject
@@ -67,13 +67,7 @@ class LimitTest:
         increments = self._increments(subject, vector, "below")
         if increments is None:
             return None
-        process = (
-            RecoveryProcess.restore(recovery, alpha=ALPHA_RECOVERY)
-            if recovery
-            else RecoveryProcess(alpha=ALPHA_RECOVERY)
-        )
-        over = process.update(increments)
-        return Recovery(process.state(), over, process.log_e)
+        return reverse(recovery, increments)
 
     def _increments(self, subject: Subject, vector: Ints, side: Side) -> FloatArray | None:
         sums = sums_of(subject, vector, self.part, self.metric, self.feature)

@@ -81,7 +81,7 @@ def advance(
         after = msgspec.structs.replace(after, early=Track(first), full=Track(first))
     if after != known:
         state.rollouts.put(rollout.id, after)
-    return sorted([*full, *early], key=lambda said: said.decided_at_ms)
+    return _once([*full, *early], told=before.rollback_at_ms is not None)
 
 
 def guardrails_of(policy: Policy) -> tuple[Guardrail, ...]:
@@ -105,7 +105,7 @@ def _early(course: Course, known: RolloutState) -> tuple[RolloutState, list[Roll
         if choice.verdict is Choice.ROLLBACK:
             look = _look(course, track, cohort, course.early)
             known, said = _roll_back(course, known, look, choice)
-            events += said
+            events.append(said)
             break
     return known, events
 
@@ -123,7 +123,7 @@ def _full(course: Course, known: RolloutState) -> tuple[RolloutState, list[Rollo
         look = _look(course, track, cohort, course.guardrails)
         if choice.verdict is Choice.ROLLBACK:
             known, said = _roll_back(course, known, look, choice)
-            events += said
+            events.append(said)
         elif choice.verdict is Choice.PROMOTE:
             known = msgspec.structs.replace(known, promoted_at_ms=cohort.due_ms)
             events.append(event(look, RolloutAction.PROMOTION_ADVISED, _reason(choice)))
@@ -155,13 +155,25 @@ def _end(
 
 def _roll_back(
     course: Course, known: RolloutState, look: Look, choice: Decision
-) -> tuple[RolloutState, list[RolloutEvent]]:
-    """Say it once; the earlier due time counts where both tracks find harm."""
+) -> tuple[RolloutState, RolloutEvent]:
+    """The earlier due time counts where both tracks find harm."""
     automatic = course.policy.canary.automatic
     action = RolloutAction.ROLLBACK_REQUESTED if automatic else RolloutAction.ROLLBACK_ADVISED
-    said = [] if known.rollback_at_ms is not None else [event(look, action, _reason(choice))]
     first = min(look.due_ms, known.rollback_at_ms or look.due_ms)
-    return msgspec.structs.replace(known, rollback_at_ms=first), said
+    known = msgspec.structs.replace(known, rollback_at_ms=first)
+    return known, event(look, action, _reason(choice))
+
+
+def _once(events: list[RolloutEvent], *, told: bool) -> list[RolloutEvent]:
+    """Events in order of due time, each id once; a rollback told before is not told again."""
+    rollbacks = (RolloutAction.ROLLBACK_REQUESTED, RolloutAction.ROLLBACK_ADVISED)
+    ordered = sorted(events, key=lambda said: said.decided_at_ms)
+    unique = {said.id: said for said in reversed(ordered)}
+    return [
+        said
+        for said in ordered
+        if unique[said.id] is said and not (told and said.action in rollbacks)
+    ]
 
 
 def _passed(course: Course, known: RolloutState, due_ms: int) -> bool:

@@ -1,0 +1,45 @@
+"""Is the trouble over? The reverse bet, in a form that long trouble does not put into debt."""
+
+from __future__ import annotations
+
+import math
+
+from detectors.arrays import FloatArray
+from detectors.sequential.e_sr import BudgetedESR
+from streams.decide.detect.contract import ALPHA_RECOVERY, Recovery
+
+MEMORY = 13
+"""Length of a memory: windows so far, and the log-wealth of each bet."""
+
+
+def reverse(memory: list[float], increments: FloatArray) -> Recovery:
+    """Weigh one more window after the alarm.
+
+    While every window since the alarm is over the limit, the chance of ever saying "over" is at
+    most 5 %. A plain e-process would promise the same, but sinks with every bad window, and
+    after a month of trouble needs about a month to rise again. Here the 5 % are laid out over
+    the windows as 6 / (pi j)**2 and each portion starts to bet in its own window, so only the
+    windows since the trouble ended count, at a price of about 2 log j.
+
+    Parameters
+    ----------
+    memory
+        What the last call returned; empty in the first window.
+    increments
+        Log-wealth that the bets on recovery win in this window, shape (K,).
+
+    Examples
+    --------
+    >>> from detectors.bets.binary import increments
+    >>> memory = []
+    >>> for bad in [50] * 20 + [6, 4, 5]:
+    ...     step = reverse(memory, increments(n=200, s=bad, m=0.10, side="below"))
+    ...     memory = step.memory
+    >>> step.over
+    True
+    """
+    window = memory[0] + 1 if memory else 1.0
+    process = BudgetedESR.restore(memory[1:])
+    share = ALPHA_RECOVERY * 6.0 / (math.pi * window) ** 2
+    over = process.update(increments, share=share)
+    return Recovery([window, *process.state()], over, process.log_m - math.log(ALPHA_RECOVERY))

@@ -1,0 +1,245 @@
+"""What the dashboard shows: each panel with the PromQL behind it."""
+
+from __future__ import annotations
+
+from streams.runtime.catalogue import LABEL_METRICS, METRIC
+from streams.runtime.panels import Panel, Row, Target, any_of, by_feature, level, of, single, stat
+
+_ANSWERS = ("positive_rate", "latency_over", "unusable_rate", "violation_rate")
+_ELSEWHERE = frozenset(
+    {"error_rate", "brier", "ece", "ece_noise_floor", "spiegelhalter_z", "observed_expected"}
+)
+_LOSSES = tuple(name for name in LABEL_METRICS if name not in _ELSEWHERE)
+
+_NAMED = "{{model}} {{version}} {{arm}} {{metric}}"
+_VERSION = "{{model}} {{version}} {{arm}}"
+_M = '{model=~"$model"}'
+_WHOLE = '{model=~"$model",segment=""}'
+_RATE = "[$__rate_interval]"
+
+STATE = Row(
+    "State",
+    (
+        stat(
+            "Verdict",
+            "Verdict of the latest window; cannot_tell is not healthy.",
+            f"kittiwake_verdict{_WHOLE} == 1",
+            _VERSION + " {{verdict}}",
+        ),
+        stat(
+            "Open alerts",
+            "Alerts open now, by severity.",
+            f"sum by (model, severity) (kittiwake_alerts_open{_M})",
+            "{{model}} {{severity}}",
+        ),
+        stat(
+            "False-alarm budget spent",
+            "False pages expected so far in this period, as a share of those allowed.",
+            f"kittiwake_budget_spent{_M} / on (model) kittiwake_budget_pages",
+            "{{model}}",
+            "percentunit",
+        ),
+        stat(
+            "Rollout events",
+            "What was said of canaries.",
+            f"sum by (model, action) (kittiwake_rollout_events_total{_M})",
+            "{{model}} {{action}}",
+        ),
+    ),
+)
+
+OUTCOMES = Row(
+    "Outcomes (latest matured window)",
+    (
+        level(
+            "Error rate",
+            "With its 95 % interval and its budget.",
+            "error_rate",
+            "percentunit",
+        ),
+        level("Brier score", "With its 95 % interval and its budget.", "brier"),
+        Panel(
+            "Calibration error",
+            "Debiased expected calibration error, and what chance alone gives.",
+            (
+                Target(of(METRIC, "ece"), _VERSION),
+                Target(of(METRIC, "ece_noise_floor"), f"{_VERSION} noise floor"),
+            ),
+        ),
+        single(
+            "Observed / expected",
+            "Positives per expected positive; 1 is calibrated.",
+            of(METRIC, "observed_expected"),
+            _VERSION,
+        ),
+        single(
+            "Calibration Z",
+            "Spiegelhalter's Z; beyond 2 is rare for a calibrated model.",
+            of(METRIC, "spiegelhalter_z"),
+            _VERSION,
+        ),
+        single(
+            "Losses and rankings",
+            "What the model's task has of them.",
+            any_of(METRIC, _LOSSES),
+            _NAMED,
+        ),
+        single(
+            "Label coverage",
+            "Share of predictions whose label is known.",
+            f"kittiwake_label_coverage{_WHOLE}",
+            _VERSION,
+            "percentunit",
+        ),
+        single(
+            "Alerts published",
+            "Since each process started.",
+            f"sum by (model, severity, action) (kittiwake_alerts_total{_M})",
+            "{{model}} {{severity}} {{action}}",
+        ),
+    ),
+)
+
+INPUTS = Row(
+    "Inputs and service (latest window)",
+    (
+        by_feature("Drift (PSI)", "Population stability index, bias-corrected.", "psi"),
+        by_feature("Drift (TV)", "Total variation distance, bias-corrected.", "tv"),
+        by_feature("Drift (JS)", "Jensen-Shannon divergence, bias-corrected.", "js"),
+        by_feature("Missing rate", "Share of missing values.", "missing_rate", "percentunit"),
+        by_feature(
+            "Out-of-range rate",
+            "Share of values outside the contract.",
+            "out_of_range_rate",
+            "percentunit",
+        ),
+        Panel(
+            "Latency",
+            "Quantiles of the model service's latency.",
+            tuple(
+                Target(of(METRIC, f"latency_p{q}"), f"{_VERSION} p{q}") for q in ("50", "95", "99")
+            ),
+            "ms",
+        ),
+        single(
+            "Service errors",
+            "Share of predictions that failed.",
+            of(METRIC, "service_errors"),
+            _VERSION,
+            "percentunit",
+        ),
+        single(
+            "Answers",
+            "Shares of positive, slow, unusable and violating answers.",
+            any_of(METRIC, _ANSWERS),
+            _NAMED,
+            "percentunit",
+        ),
+        single(
+            "Traffic",
+            "Rows a second.",
+            f"sum by (model, kind) (rate(kittiwake_rows_total{_M}{_RATE}))",
+            "{{model}} {{kind}}",
+            "cps",
+        ),
+    ),
+)
+
+PIPELINE = Row(
+    "Pipeline",
+    (
+        single(
+            "Lag",
+            "Records between a group's position and the end of the log.",
+            "sum by (group, topic) (kafka_consumergroup_lag)",
+            "{{group}} {{topic}}",
+        ),
+        Panel(
+            "Checkpoint time",
+            "Half, and 99 of 100, take less.",
+            tuple(
+                Target(
+                    f"histogram_quantile({q}, sum by (instance, le) "
+                    f"(rate(kittiwake_checkpoint_seconds_bucket{_RATE})))",
+                    f"{{{{instance}}}} {q}",
+                )
+                for q in ("0.5", "0.99")
+            ),
+            "s",
+        ),
+        single(
+            "Dead letters",
+            "Rows a second that could not be used.",
+            f"sum by (topic, reason) (rate(kittiwake_dead_letters_total{_RATE}))",
+            "{{topic}} {{reason}}",
+            "cps",
+        ),
+        Panel(
+            "Joins and late rows",
+            "Labels joined, and rows later than allowed, a second.",
+            (
+                Target(f"sum by (model) (rate(kittiwake_joined_total{_M}{_RATE}))", "joined"),
+                Target(f"sum by (model) (rate(kittiwake_late_rows_total{_M}{_RATE}))", "late"),
+            ),
+            "cps",
+        ),
+        single(
+            "Records read",
+            "Kafka records a second.",
+            f"sum by (topic) (rate(kittiwake_records_total{_RATE}))",
+            "{{topic}}",
+            "cps",
+        ),
+        single(
+            "Windows published",
+            "First results and revisions a second.",
+            f"sum by (model, kind) (rate(kittiwake_windows_total{_M}{_RATE}))",
+            "{{model}} {{kind}}",
+            "cps",
+        ),
+        single(
+            "Event time reached",
+            "Watermark of each shard.",
+            "min by (shard, topic) (kittiwake_watermark_ms)",
+            "{{shard}} {{topic}}",
+            "dateTimeAsIso",
+        ),
+        single(
+            "Pending predictions",
+            "Predictions that wait for a label.",
+            "sum by (shard) (kittiwake_pending_predictions)",
+            "shard {{shard}}",
+        ),
+        single(
+            "Open panes",
+            "Panes held in memory.",
+            "sum by (shard) (kittiwake_open_panes)",
+            "shard {{shard}}",
+        ),
+        single(
+            "Loop time",
+            "Seconds a second, by stage.",
+            f"sum by (instance, stage) (rate(kittiwake_loop_seconds_total{_RATE}))",
+            "{{instance}} {{stage}}",
+            "percentunit",
+        ),
+        Panel(
+            "Checkpoints and rebalances",
+            "Since each process started.",
+            (
+                Target("kittiwake_checkpoints_total", "{{instance}} checkpoints"),
+                Target("kittiwake_rebalances_total", "{{instance}} rebalances"),
+            ),
+        ),
+        single(
+            "Memory",
+            "Resident memory of each process.",
+            "process_resident_memory_bytes "
+            "* on (instance) group_left (process, version) kittiwake_build_info",
+            "{{process}} {{instance}}",
+            "bytes",
+        ),
+    ),
+)
+
+ROWS = (STATE, OUTCOMES, INPUTS, PIPELINE)

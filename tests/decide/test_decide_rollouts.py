@@ -1,0 +1,235 @@
+"""Rollouts: promote, hold, roll back, expire; once each, and for a reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from schemas.deployments import DeploymentAction
+from schemas.rollouts import RolloutAction
+
+START = 10
+SHARE = 0.25
+
+
+def launched(world, **changes):
+    """A world with v1 serving and v2 as canary from minute ten."""
+    there = world(**changes)
+    there.deploy(0, "v1", DeploymentAction.DEPLOYED)
+    there.deploy(
+        START, "v2", DeploymentAction.CANARY_STARTED, role="canary", share=SHARE, generation=7
+    )
+    return there
+
+
+def both(story, minutes, *, canary, baseline, n=1_000, **rows):
+    """Both arms in every minute, with errors per thousand."""
+    n_canary = int(n * SHARE)
+    for minute in minutes:
+        story.at(minute).push(n=n - n_canary, errors=(n - n_canary) * baseline // 1_000, **rows)
+        story.at(minute).push(
+            n=n_canary, errors=n_canary * canary // 1_000, version="v2", arm="canary", **rows
+        )
+    return story
+
+
+def actions(story):
+    """How often each action was said."""
+    return Counter(said.action for said in story.said.rollouts)
+
+
+def canary(**changes):
+    """The canary section of a policy."""
+    return {"guardrails": [{"metric": "error_rate", "margin": 0.01}], **changes}
+
+
+def test_a_worse_canary_is_rolled_back_once_on_evidence(world):
+    """Twice the errors: holds, then one request that carries all an executor needs."""
+    story = launched(world, canary=canary(expiry="1h")).story()
+    both(story, range(START, 60), canary=160, baseline=80)
+    story.clock(100)
+    assert actions(story)[RolloutAction.ROLLBACK_REQUESTED] == 1
+    last = story.said.rollouts[-1]
+    assert last.action is RolloutAction.ROLLBACK_REQUESTED
+    assert set(actions(story)) == {RolloutAction.HOLD, RolloutAction.ROLLBACK_REQUESTED}
+    assert (last.canary, last.baseline, last.target_version) == ("v2", "v1", "v1")
+    assert (last.generation, last.policy) == (7, story.world.policy.hash)
+    assert last.idempotency_key == last.id
+    assert last.decided_at_ms == last.window_end_ms + 11 * 60_000
+    assert last.expires_at_ms == last.decided_at_ms + 3_600_000
+    assert last.assumption == "assumes independent requests"
+    [rail] = last.guardrails
+    assert rail.log_e_harm >= rail.threshold_harm
+    assert rail.low <= rail.difference <= rail.high
+    assert rail.mean_canary == 0.16
+    assert last.reason == "harm: error_rate"
+    assert story.clock(200).rollouts == []
+
+
+def test_advice_instead_of_a_request_where_the_policy_says_so(world):
+    """Not automatic: a person decides; the id is that of the rollback."""
+    asked = both(launched(world, canary=canary()).story(), range(10, 60), canary=160, baseline=80)
+    told = launched(world, canary=canary(automatic=False)).story()
+    both(told, range(10, 60), canary=160, baseline=80)
+    asked.clock(100), told.clock(100)
+    assert told.said.rollouts[-1].action is RolloutAction.ROLLBACK_ADVISED
+    assert told.said.rollouts[-1].id == asked.said.rollouts[-1].id
+
+
+def test_a_canary_as_good_is_promoted_and_the_rollout_is_over(world):
+    """Enough evidence that it is not worse than the margin."""
+    story = launched(world, canary=canary(guardrails=[{"metric": "error_rate", "margin": 0.05}]))
+    story = both(story.story(), range(START, 60), canary=80, baseline=80)
+    story.clock(100)
+    assert actions(story)[RolloutAction.PROMOTION_ADVISED] == 1
+    assert story.said.rollouts[-1].action is RolloutAction.PROMOTION_ADVISED
+    assert story.said.rollouts[-1].expires_at_ms is None
+
+
+def test_a_split_other_than_planned_blocks_promotion_but_not_rollback(world):
+    """A tenth of the traffic where a quarter was planned."""
+    margin = {"guardrails": [{"metric": "error_rate", "margin": 0.05}]}
+    for errors, expected in ((8, RolloutAction.HOLD), (40, RolloutAction.ROLLBACK_REQUESTED)):
+        story = launched(world, canary=canary(**margin)).story()
+        for minute in range(START, 60):
+            story.at(minute).push(n=900, errors=72)
+            story.at(minute).push(n=100, errors=errors, version="v2", arm="canary")
+        story.clock(100)
+        assert story.said.rollouts[-1].action is expected
+        assert not story.said.rollouts[-1].share_ok
+        assert RolloutAction.PROMOTION_ADVISED not in actions(story)
+    planned = launched(world, canary=canary(**margin)).story()
+    both(planned, range(START, 60), canary=80, baseline=80)
+    planned.clock(100)
+    assert planned.said.rollouts[-1].share_ok
+    assert planned.said.rollouts[-1].action is RolloutAction.PROMOTION_ADVISED
+
+
+def test_no_decision_on_immature_or_uncovered_labels(world):
+    """The canary is bad, but half of the labels are missing: hold, and say so every window."""
+    story = launched(world, canary=canary()).story()
+    for minute in range(START, 40):
+        story.at(minute).push(n=750, errors=30, labelled=300)
+        story.at(minute).push(n=250, errors=90, labelled=100, version="v2", arm="canary")
+    story.clock(100, labels=20.9)
+    assert story.said.rollouts == []
+    story.clock(100)
+    assert set(actions(story)) == {RolloutAction.HOLD}
+    assert story.said.rollouts[-1].guardrails == []
+    assert actions(story)[RolloutAction.HOLD] == 30
+
+
+def test_arms_that_are_covered_unequally_are_not_compared(world):
+    """Labels of the canary come slower: what has come is no fair sample of it."""
+    story = launched(world, canary=canary()).story()
+    for minute in range(START, 40):
+        story.at(minute).push(n=750, errors=30)
+        story.at(minute).push(n=250, errors=90, labelled=205, version="v2", arm="canary")
+    story.clock(100)
+    assert set(actions(story)) == {RolloutAction.HOLD}
+
+
+def test_failing_requests_roll_back_without_waiting_for_labels(world):
+    """The early track needs no label, and the label track then adds nothing."""
+    rails = [{"metric": "error_rate", "margin": 0.01}, {"metric": "service_errors", "margin": 0.01}]
+    story = launched(world, canary=canary(guardrails=rails)).story()
+    for minute in range(START, 40):
+        story.at(minute).push(n=750, failed=5, errors=30)
+        story.at(minute).push(n=250, failed=60, errors=10, version="v2", arm="canary")
+    [said] = story.clock(40, labels=0).rollouts
+    assert said.action is RolloutAction.ROLLBACK_REQUESTED
+    assert [rail.metric for rail in said.guardrails] == ["service_errors"]
+    assert story.clock(100).rollouts == []
+
+
+def test_an_undecided_rollout_expires_and_is_no_verdict(world):
+    """At the deadline: inconclusive, once."""
+    story = launched(world, canary=canary(watch_for="30m")).story()
+    both(story, range(START, 60), canary=90, baseline=80)
+    story.clock(100)
+    last = story.said.rollouts[-1]
+    assert (last.action, last.reason) == (RolloutAction.EXPIRED, "inconclusive")
+    assert last.decided_at_ms == (START + 30) * 60_000
+    assert set(actions(story)) == {RolloutAction.HOLD, RolloutAction.EXPIRED}
+    assert actions(story)[RolloutAction.EXPIRED] == 1
+    assert story.clock(200).rollouts == []
+
+
+def test_a_canary_that_was_stopped_is_judged_no_more(world):
+    """Nothing is said of it after the stop, not even that it expired."""
+    there = launched(world, canary=canary(watch_for="40m"))
+    there.deploy(30, "v2", DeploymentAction.CANARY_STOPPED)
+    story = both(there.story(), range(START, 30), canary=80, baseline=80)
+    story.clock(100)
+    assert set(actions(story)) == {RolloutAction.HOLD}
+    assert max(said.decided_at_ms for said in story.said.rollouts) < 30 * 60_000
+
+
+def test_panes_before_the_start_do_not_count(world):
+    """A canary started in the middle of a window is judged from its first whole pane on."""
+    there = world(window="5m", canary=canary())
+    there.deploy(0, "v1", DeploymentAction.DEPLOYED)
+    there.deploy(11.5, "v2", DeploymentAction.CANARY_STARTED, role="canary", share=SHARE)
+    story = there.story()
+    both(story, range(10, 20), canary=80, baseline=80)
+    story.clock(100)
+    assert [said.guardrails[0].n_canary for said in story.said.rollouts] == [750, 2_000]
+
+
+def test_a_deployment_told_late_gives_the_same_events(world):
+    """The windows are still there, and are judged as if it had been known at once."""
+    early = launched(world, canary=canary()).story()
+    late = world(canary=canary()).story()
+    for story in (early, late):
+        both(story, range(START, 30), canary=160, baseline=80)
+        story.clock(45)
+    late.world.deploy(0, "v1", DeploymentAction.DEPLOYED)
+    late.world.deploy(
+        START, "v2", DeploymentAction.CANARY_STARTED, role="canary", share=SHARE, generation=7
+    )
+    late.clock(45)
+    assert late.said.rollouts == [
+        said.model_copy(update={"cut": again.cut})
+        for said, again in zip(early.said.rollouts, late.said.rollouts, strict=True)
+    ]
+
+
+def test_a_canary_within_its_margin_is_rarely_rolled_back(world):
+    """Equal arms at a swinging level: no rollback in 40 rollouts (level 5 %)."""
+    rng = np.random.default_rng(5)
+    rolled_back = 0
+    for _ in range(40):
+        story = launched(world, canary=canary(watch_for="40m")).story()
+        for minute in range(START, 40):
+            rate = 0.05 + 0.04 * np.sin(minute / 5)
+            story.at(minute).push(n=150, errors=int(rng.binomial(150, rate)))
+            errors = int(rng.binomial(50, rate))
+            story.at(minute).push(n=50, errors=errors, version="v2", arm="canary")
+        story.clock(100)
+        rolled_back += actions(story)[RolloutAction.ROLLBACK_REQUESTED]
+    assert rolled_back <= 40 * 0.05 + 3 * (40 * 0.05 * 0.95) ** 0.5
+
+
+def test_the_pace_of_the_two_watermarks_changes_no_id(world):
+    """Labels that keep up, and labels that all come at the end, give the same events."""
+    rails = [{"metric": "error_rate", "margin": 0.05}, {"metric": "service_errors", "margin": 0.02}]
+
+    def told(keep_up):
+        story = launched(world, canary=canary(guardrails=rails)).story()
+        for minute in range(START, 60):
+            failed = 3 if minute < 35 else 100
+            story.at(minute).push(n=750, failed=9, errors=60)
+            story.at(minute).push(n=250, failed=failed, errors=20, version="v2", arm="canary")
+            story.clock(minute + 1, labels=minute + 1 if keep_up else 0)
+        story.clock(100)
+        return story
+
+    steady, stalled = told(keep_up=True), told(keep_up=False)
+    assert {s.id for s in steady.said.rollouts} == {s.id for s in stalled.said.rollouts}
+    assert len(steady.said.rollouts) == len(stalled.said.rollouts)
+    for story in (steady, stalled):
+        requests = [s for s in story.said.rollouts if s.action is RolloutAction.ROLLBACK_REQUESTED]
+        assert len(requests) == 1
+        assert requests[0].reason == "harm: service_errors"
+    assert stalled.said.rollouts[0].action is RolloutAction.ROLLBACK_REQUESTED

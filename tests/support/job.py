@@ -1,0 +1,123 @@
+"""The job as processes over a real Kafka: start, kill, wait, read the results."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from schemas import topics
+from streams.results import ResultReader, Results
+from streams.runtime.decide_worker import GROUP as DECIDE
+from streams.runtime.ingest_worker import GROUP as INGEST
+from streams.runtime.kafka import KafkaTransport
+from streams.runtime.settings import Settings
+
+
+class Job:
+    """INGEST and DECIDE processes of one prefix."""
+
+    def __init__(self, bootstrap: str, settings: Settings, directory: Path) -> None:
+        self.settings = settings
+        self._directory = directory
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._environment = os.environ | {
+            "KITTIWAKE_BOOTSTRAP": bootstrap,
+            "KITTIWAKE_PREFIX": settings.prefix,
+            "KITTIWAKE_DATA": str(directory / "state"),
+            "KITTIWAKE_SHARDS": str(settings.shards),
+            "KITTIWAKE_IDLE_MS": str(settings.idle_ms),
+            "KITTIWAKE_CHECKPOINT_MS": str(settings.checkpoint_ms),
+        }
+
+    def start(self, name: str) -> None:
+        """Start ``ingest-0``, ``ingest-1``, ``decide-0`` …"""
+        kind, _, worker = name.partition("-")
+        log = (self._directory / f"{name}.log").open("ab")
+        command = [sys.executable, "-m", "streams.cli", kind, "--worker", worker]
+        self._running[name] = subprocess.Popen(
+            command, env=self._environment, stdout=log, stderr=log
+        )
+
+    def kill(self, name: str) -> None:
+        """SIGKILL; fails if the process had ended by itself."""
+        process = self._running.pop(name)
+        assert process.poll() is None, self.log(name)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM to all; each must leave in order."""
+        for process in self._running.values():
+            process.terminate()
+        for name, process in self._running.items():
+            assert process.wait(timeout=60) == 0, self.log(name)
+        self._running.clear()
+
+    def abandon(self) -> None:
+        """Leave nothing running, whatever happened."""
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+        self._running.clear()
+
+    def check(self) -> None:
+        """Every process runs."""
+        for name, process in self._running.items():
+            assert process.poll() is None, self.log(name)
+
+    def log(self, name: str) -> str:
+        """The end of a process's output."""
+        return (self._directory / f"{name}.log").read_text()[-4_000:]
+
+    def wait(self, transport: KafkaTransport, *, timeout_s: float) -> None:
+        """Until everything published has been taken in and decided."""
+        settings, deadline = self.settings, time.monotonic() + timeout_s
+        sources = [
+            (settings.topic(topic), p)
+            for topic in (topics.PREDICTIONS, topics.FEEDBACK)
+            for p in range(settings.shards)
+        ]
+        summaries = [(settings.topic(topics.SUMMARIES), p) for p in range(settings.models)]
+        for group, places in ((INGEST, sources), (DECIDE, summaries)):
+            ends = {place: _last(transport, place) + 1 for place in places}
+            while not _reached(transport, settings.prefix + group, ends):
+                self.check()
+                assert time.monotonic() < deadline, f"{group} has not reached {ends}"
+                time.sleep(0.3)
+
+
+def _last(transport: KafkaTransport, place: tuple[str, int]) -> int:
+    """Offset of the last record; marks of transactions behind it are no records."""
+    return max((record.offset for record in transport.read(*place)), default=-1)
+
+
+def _reached(transport: KafkaTransport, group: str, ends: dict[tuple[str, int], int]) -> bool:
+    committed = transport.committed(group, list(ends))
+    return all((committed[place] or 0) >= end for place, end in ends.items())
+
+
+def results_of(transport: KafkaTransport, settings: Settings) -> Results:
+    """Everything on the output topics by now."""
+    reader = ResultReader(transport, settings)
+    reader.read(timeout_ms=1_500)
+    reader.close()
+    return reader.results
+
+
+def contents(results: Results) -> dict[str, str]:
+    """The content of the last revision of every window, by id."""
+    return {window.id: window.content for window in results.windows.values()}
+
+
+def published(transport: KafkaTransport, settings: Settings, topic: str) -> dict[str, set[bytes]]:
+    """Every body on an output topic, by CloudEvents id."""
+    found: dict[str, set[bytes]] = defaultdict(set)
+    name = settings.topic(topic)
+    for partition in range(transport.partition_count(name) or 0):
+        for record in transport.read(name, partition):
+            found[dict(record.headers)["ce_id"].decode()].add(record.value or b"")
+    return found
