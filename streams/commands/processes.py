@@ -78,7 +78,10 @@ def up(
     data: Data = None,
     ingests: Annotated[int, typer.Option(help="How many INGEST workers.", min=1)] = 1,
     metrics_port: Annotated[
-        int, typer.Option(help="First port of /metrics; each process takes the next.")
+        int,
+        typer.Option(
+            help="First port of /metrics; each process takes the next. 0 picks free ones."
+        ),
     ] = 9464,
 ) -> None:
     """Run all processes on this machine and start again those that die. Creates the topics."""
@@ -105,7 +108,7 @@ def _children(settings: Settings, ingests: int, port: int) -> list[Child]:
     every = [*ingest_arguments, ["decide", *common, "--worker", "0"]]
     names = [*(f"ingest {i}" for i in range(ingests)), "decide"]
     return [
-        Child(name, [*arguments, "--metrics-port", str(port + i)])
+        Child(name, [*arguments, "--metrics-port", str(port + i if port else 0)])
         for i, (name, arguments) in enumerate(zip(names, every, strict=True))
     ]
 

@@ -9,11 +9,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from schemas import topics
 from streams.results import ResultReader, Results
-from streams.runtime.decide_worker import GROUP as DECIDE
-from streams.runtime.ingest_worker import GROUP as INGEST
 from streams.runtime.kafka import KafkaTransport
+from streams.runtime.progress import decided, ingested
 from streams.runtime.settings import Settings
 
 
@@ -75,29 +73,12 @@ class Job:
 
     def wait(self, transport: KafkaTransport, *, timeout_s: float) -> None:
         """Until everything published has been taken in and decided."""
-        settings, deadline = self.settings, time.monotonic() + timeout_s
-        sources = [
-            (settings.topic(topic), p)
-            for topic in (topics.PREDICTIONS, topics.FEEDBACK)
-            for p in range(settings.shards)
-        ]
-        summaries = [(settings.topic(topics.SUMMARIES), p) for p in range(settings.models)]
-        for group, places in ((INGEST, sources), (DECIDE, summaries)):
-            ends = {place: _last(transport, place) + 1 for place in places}
-            while not _reached(transport, settings.prefix + group, ends):
+        deadline = time.monotonic() + timeout_s
+        for reached in (ingested, decided):
+            while not reached(transport, self.settings):
                 self.check()
-                assert time.monotonic() < deadline, f"{group} has not reached {ends}"
+                assert time.monotonic() < deadline, f"not {reached.__name__} in {timeout_s} s"
                 time.sleep(0.3)
-
-
-def _last(transport: KafkaTransport, place: tuple[str, int]) -> int:
-    """Offset of the last record; marks of transactions behind it are no records."""
-    return max((record.offset for record in transport.read(*place)), default=-1)
-
-
-def _reached(transport: KafkaTransport, group: str, ends: dict[tuple[str, int], int]) -> bool:
-    committed = transport.committed(group, list(ends))
-    return all((committed[place] or 0) >= end for place, end in ends.items())
 
 
 def results_of(transport: KafkaTransport, settings: Settings) -> Results:
