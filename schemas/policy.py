@@ -159,15 +159,15 @@ class Guardrail(Message):
 class Canary(Message):
     """How a canary is judged.
 
+    Without ``guardrails`` a canary may make up to one point of errors more than the baseline; for
+    regression, up to one point of service errors.
     ``alpha_rollback`` bounds the chance to roll back a version within its margins,
     ``alpha_promote`` the chance to promote one outside of them. ``automatic`` asks executors to
     roll back at once; else the request is advice. A request lapses after ``expiry``.
     ``watch_for`` is the deadline: then the rollout ends as inconclusive, and holds.
     """
 
-    guardrails: Annotated[list[Guardrail], Field(min_length=1)] = [
-        Guardrail(metric="error_rate", margin=0.01)
-    ]
+    guardrails: Annotated[list[Guardrail], Field(min_length=1)] | None = None
     alpha_rollback: Rate = 0.05
     alpha_promote: Rate = 0.05
     alpha_share: Rate = 0.001
@@ -176,6 +176,19 @@ class Canary(Message):
     watch_for: Duration = "30d"
     expiry: Duration = "1h"
     automatic: bool = True
+
+
+LABELLED = ("error_rate", "brier")
+"""Metrics with a budget that need labels."""
+
+MEASURED: dict[Task, frozenset[str]] = {
+    Task.BINARY: frozenset({"error_rate", "brier"}),
+    Task.MULTICLASS: frozenset({"error_rate", "brier"}),
+    Task.REGRESSION: frozenset(),
+    Task.RANKING: frozenset({"error_rate"}),
+    Task.CHAT: frozenset({"error_rate"}),
+}
+"""Which of them a task has: for ranking an error is a miss, for chat a thumb down."""
 
 
 class Policy(Message):
@@ -214,6 +227,28 @@ class Policy(Message):
                 f"choose a window that whole panes fill"
             )
         return self
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        has = MEASURED[self.task]
+        budgeted = [name for name in LABELLED if getattr(self.budgets, name) is not None]
+        guarded = [g.metric for g in self.canary.guardrails or [] if g.metric in LABELLED]
+        for place, names in (("budgets", budgeted), ("canary.guardrails", guarded)):
+            for name in names:
+                if name not in has:
+                    raise ValueError(
+                        f"{place} names {name}, which a {self.task} model does not have; "
+                        f"remove it (it has {', '.join(sorted(has)) or 'neither'})"
+                    )
+        return self
+
+    @property
+    def guardrails(self) -> list[Guardrail]:
+        """The canary's guardrails, or those of the task."""
+        if self.canary.guardrails is not None:
+            return self.canary.guardrails
+        metric = "error_rate" if "error_rate" in MEASURED[self.task] else "service_errors"
+        return [Guardrail(metric=metric, margin=0.01)]
 
     @property
     def hash(self) -> str:

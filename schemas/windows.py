@@ -51,7 +51,8 @@ class Bin(Message):
 class Coverage(Message):
     """How much of the truth is known.
 
-    ``median_delay_ms`` is an upper bound of the median label delay among labelled rows.
+    ``median_delay_ms`` is an upper bound of the median label delay among labelled rows; None
+    without labels, and where the median is above 14 days.
     """
 
     predictions: int

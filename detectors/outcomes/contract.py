@@ -71,8 +71,13 @@ class Outcome(Protocol):
         """Add what rows with known truth sum up to; tails and truth have shape (n,)."""
 
 
-COMMON = (Field("n"), Field("n_unusable"))
-"""Fields of every task: labelled rows, and labelled rows without a usable answer."""
+DELAYS_MS = tuple(
+    minutes * 60_000 for minutes in (1, 5, 15, 60, 180, 360, 720, 1_440, 4_320, 10_080, 20_160)
+)
+"""Upper ends of the buckets of label delay: 1 minute to 14 days; the last bucket is open."""
+
+COMMON = (Field("n"), Field("n_unusable"), Field("delay", len(DELAYS_MS) + 1))
+"""Fields of every task: labelled rows, those without a usable answer, and labels by delay."""
 
 
 def layout(outcome: Outcome) -> Layout:

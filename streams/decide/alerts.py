@@ -111,6 +111,7 @@ def _monitor(
         return after, None
     opened = OpenAlert(
         id=alert_id(test, now.window),
+        severity=test.severity.value,
         opened_at_ms=now.due_ms,
         start_ms=now.window.start_ms,
         log_e=result.log_e,

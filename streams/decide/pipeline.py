@@ -109,6 +109,21 @@ class Decide:
         self._expire(now)
         return Outputs(windows=windows, alerts=found, rollouts=rollouts)
 
+    def open_alerts(self) -> list[tuple[str, str, str]]:
+        """Id, model and severity of every alert that stands open."""
+        return [
+            (test.alert.id, key.model, test.alert.severity)
+            for key, test in self._state.tests.items()
+            if test.alert is not None
+        ]
+
+    def spent(self) -> dict[str, float]:
+        """What the tests of each model have spent of the false-alarm budget, in expected alarms."""
+        spent: dict[str, float] = defaultdict(float)
+        for key, test in self._state.tests.items():
+            spent[key.model] += test.spent
+        return dict(spent)
+
     def changed(self) -> dict[str, bytes | None]:
         """State that changed since the last call, by key; None for what was forgotten."""
         return self._state.changed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
+
 from schemas.base import iso
 from streams.decide.measure.drift import SCORE
 from streams.decide.measure.interval import Reading
@@ -44,7 +46,34 @@ def level(metric: str, value: float | None) -> str:
         return "unknown"
     if metric == "strays":
         return f"{value:,.0f}"
-    return f"{100 * value:.2g} %" if metric in RATES else f"{value:.2g}"
+    return f"{_figures(100 * value)} %" if metric in RATES else _figures(value)
+
+
+def span(start_ms: int, end_ms: int) -> str:
+    """A window of time, UTC; a day is just that day.
+
+    Examples
+    --------
+    >>> span(0, 86_400_000), span(0, 300_000)
+    ('on 1970-01-01', 'from 1970-01-01 00:00 to 00:05 UTC')
+    """
+    start, end = (datetime.fromtimestamp(ms / 1_000, UTC) for ms in (start_ms, end_ms))
+    if end - start == timedelta(days=1) and start.time() == time.min:
+        return f"on {start:%Y-%m-%d}"
+    clock = "%H:%M" if start.second == end.second == 0 else "%H:%M:%S"
+    until = clock if end.date() == start.date() else f"%Y-%m-%d {clock}"
+    return f"from {start:%Y-%m-%d {clock}} to {end:{until}} UTC"
+
+
+def _figures(value: float) -> str:
+    """Two significant digits, without an exponent.
+
+    Examples
+    --------
+    >>> _figures(100.0), _figures(3.44), _figures(0.0123)
+    ('100', '3.4', '0.012')
+    """
+    return f"{value:.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
 
 
 def named(metric: str, feature: str) -> str:
@@ -99,6 +128,6 @@ def _stated(
         between = f" (95 %: {level(metric, reading.low)} to {level(metric, reading.high)})"
     return (
         f"The {named(metric, feature)} of {subject_name(window)} {what}: "
-        f"{level(metric, reading.value)}{between} over {reading.n:,} {rows} in the window from "
-        f"{iso(window.start_ms)} to {iso(end_ms)}; budget {level(metric, reading.budget)}"
+        f"{level(metric, reading.value)}{between} over {reading.n:,} {rows} "
+        f"{span(window.start_ms, end_ms)}; budget {level(metric, reading.budget)}"
     )

@@ -91,6 +91,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     """An alert that stands open: when, since which window, and the evidence for its end."""
 
     id: str
+    severity: str
     opened_at_ms: int
     start_ms: int
     log_e: float

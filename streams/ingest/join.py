@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from detectors.outcomes.contract import Truth
+from detectors.outcomes.contract import DELAYS_MS, Truth
 from detectors.summary import CellBuilder
 from schemas.base import iso
 from schemas.dead_letters import DeadLetter, Reason
@@ -25,14 +26,18 @@ from streams.ingest.pending import Pending, Waiting, tails_of
 from streams.ingest.plan import Plan
 from streams.runtime.transport import Record
 
+States: TypeAlias = dict[Part, list[tuple[float, int, int]]]
+"""Truth, delay and sign of what each part holds of one prediction."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """One signed addition to a label pane."""
+    """One signed addition to a label pane; the delay is that of the feedback."""
 
     slot: Slot
     tail: bytes
     truth: float
+    delay_ms: int
     sign: int
 
 
@@ -82,23 +87,24 @@ def apply(
     return _changes(pending, plan, before, _states(pending)), None
 
 
-def _states(pending: Pending) -> dict[Part, list[tuple[float, int]]]:
+def _states(pending: Pending) -> States:
     """Signed truths by part: LABEL holds mature; LATE_LABEL makes up the difference to final."""
     mature, final = pending.mature, pending.final
-    late = [(final, 1)] if final is not None else []
-    if mature is not None:
-        late.append((mature, -1))
+    before = [] if mature is None else [(mature, pending.mature_ms - pending.time_ms)]
+    after = [] if final is None else [(final, pending.final_ms - pending.time_ms)]
+    late = [(truth, delay_ms, 1) for truth, delay_ms in after]
+    late += [(truth, delay_ms, -1) for truth, delay_ms in before]
     return {
-        Part.LABEL: [(mature, 1)] if mature is not None else [],
-        Part.LATE_LABEL: late if mature != final else [],
+        Part.LABEL: [(truth, delay_ms, 1) for truth, delay_ms in before],
+        Part.LATE_LABEL: [] if before == after else late,
     }
 
 
 def _changes(
     pending: Pending,
     plan: Plan,
-    before: dict[Part, list[tuple[float, int]]],
-    after: dict[Part, list[tuple[float, int]]],
+    before: States,
+    after: States,
 ) -> list[LabelChange]:
     start_ms = plan.pane(pending.time_ms)
     changes = []
@@ -107,7 +113,10 @@ def _changes(
             continue
         slot = Slot(pending.route, part, start_ms)
         for truths, sign in ((after[part], 1), (before[part], -1)):
-            changes += [LabelChange(slot, pending.tail, t, sign * s) for t, s in truths]
+            changes += [
+                LabelChange(slot, pending.tail, truth, delay_ms, sign * state_sign)
+                for truth, delay_ms, state_sign in truths
+            ]
     return changes
 
 
@@ -117,6 +126,8 @@ def _add(plan: Plan, changes: Sequence[LabelChange], panes: Panes) -> None:
     truth = np.array([change.truth for change in changes], np.float64)
     build.ones("n", np.arange(len(changes)))
     build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
+    delays = np.array([change.delay_ms for change in changes], np.int64)
+    build.ones("delay", np.arange(len(changes)), np.searchsorted(DELAYS_MS, delays, "left"))
     plan.outcome.add(build, tails, truth)
     signs = np.array([change.sign for change in changes], np.int64)
     panes.add(plan, build.build(), [c.slot for c in changes], signs, labels=True)

@@ -78,7 +78,7 @@ JOINED = Declared("kittiwake_joined_total", _C, "Labels joined to a prediction."
 PENDING = Declared(
     "kittiwake_pending_predictions", _G, "Predictions that wait for a label.", ("shard",)
 )
-OPEN_PANES = Declared("kittiwake_open_panes", _G, "Panes held in memory.", ("shard",))
+OPEN_PANES = Declared("kittiwake_open_panes", _G, "Panes of the last checkpoint.", ("shard",))
 WATERMARK = Declared(
     "kittiwake_watermark_ms", _G, "Event time reached, ms since 1970.", ("shard", "topic")
 )
@@ -116,10 +116,7 @@ ROLLOUT_EVENTS = Declared(
     "kittiwake_rollout_events_total", _C, "Rollout events published.", ("model", "action")
 )
 BUDGET_SPENT = Declared(
-    "kittiwake_budget_spent", _G, "False pages expected so far in this period.", ("model",)
-)
-BUDGET_PAGES = Declared(
-    "kittiwake_budget_pages", _G, "False pages the policy allows in a period.", ("model",)
+    "kittiwake_budget_spent", _G, "False alarms expected so far, at most.", ("model",)
 )
 FOLDED = Declared(
     "kittiwake_label_values_folded_total",
@@ -155,7 +152,6 @@ CATALOGUE: tuple[Declared, ...] = (
     ALERTS,
     ROLLOUT_EVENTS,
     BUDGET_SPENT,
-    BUDGET_PAGES,
     FOLDED,
 )
 """Every metric of ours."""

@@ -16,6 +16,30 @@ class Clock(Protocol):
         """Milliseconds since some start; never goes back."""
 
 
+class Stopwatch:
+    """How long the stages of a loop take.
+
+    Examples
+    --------
+    >>> clock = ManualClock()
+    >>> watch = Stopwatch(clock)
+    >>> clock.now_ms = 1_500
+    >>> watch.lap_s()
+    1.5
+    >>> watch.lap_s()
+    0.0
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since_ms = clock.elapsed_ms()
+
+    def lap_s(self) -> float:
+        """Seconds since the last call."""
+        since_ms, self._since_ms = self._since_ms, self._clock.elapsed_ms()
+        return (self._since_ms - since_ms) / 1_000
+
+
 class SystemClock:
     """The machine's clock."""
 

@@ -34,10 +34,9 @@ STATE = Row(
         ),
         stat(
             "False-alarm budget spent",
-            "False pages expected so far in this period, as a share of those allowed.",
-            f"kittiwake_budget_spent{_M} / on (model) kittiwake_budget_pages",
+            "False alarms expected so far, at most: what all tests together were allowed.",
+            f"kittiwake_budget_spent{_M}",
             "{{model}}",
-            "percentunit",
         ),
         stat(
             "Rollout events",
@@ -212,7 +211,7 @@ PIPELINE = Row(
         ),
         single(
             "Open panes",
-            "Panes held in memory.",
+            "Panes that the last checkpoint handed on.",
             "sum by (shard) (kittiwake_open_panes)",
             "shard {{shard}}",
         ),

@@ -16,7 +16,7 @@ from schemas.errors import Retriable
 from schemas.summaries import SummaryBatch, decode
 from streams.decide.pipeline import Decide, Outputs
 from streams.runtime import catalogue, checkpoint, outbox
-from streams.runtime.clock import Clock
+from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.decision_metrics import DecisionMetrics
 from streams.runtime.metrics import Metrics
@@ -61,9 +61,11 @@ class DecideWorker:
     def step(self) -> bool:
         """Take the next summaries, decide, commit, publish; True if there were any."""
         self._controls.poll()
+        watch = Stopwatch(self._clock)
         records = self._member.poll(
             max_records=self._settings.poll_records, timeout_ms=self._settings.poll_ms
         )
+        self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="poll")
         touched: set[int] = set()
         for record in records:
             owned = self._owned[record.partition]
@@ -77,6 +79,7 @@ class DecideWorker:
             for number in touched:
                 self._owned[number].offset = self._member.positions()[self._topic, number]
             self._decide(touched)
+            self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="decide")
         return bool(records)
 
     def close(self) -> None:
@@ -125,6 +128,7 @@ class DecideWorker:
                 if part.startswith(_STATE)
             }
         )
+        self._shown.restore(decide.open_alerts())
         return _Owned(decide, offset, len(outbox.pack(letters)))
 
     def _apply(self, decide: Decide, batch: SummaryBatch) -> None:
@@ -154,6 +158,8 @@ class DecideWorker:
         self._sender.flush()
         for outputs in decided:
             self._show(outputs)
+        for number in touched:
+            self._shown.spent(self._owned[number].decide.spent())
         self._metrics.inc(catalogue.CHECKPOINTS)
         seconds = (self._clock.elapsed_ms() - started_ms) / 1_000
         self._metrics.observe(catalogue.CHECKPOINT_SECONDS, seconds)

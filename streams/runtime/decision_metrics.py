@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from schemas.alerts import Alert, AlertAction
 from schemas.rollouts import RolloutEvent
 from schemas.windows import Metric, Verdict, WindowResult
 from streams.runtime.catalogue import (
     ALERTS,
     ALERTS_OPEN,
+    BUDGET_SPENT,
     LABEL_COVERAGE,
     LABEL_METRICS,
     METRIC,
@@ -72,17 +75,26 @@ class DecisionMetrics:
             self.open_alerts.pop(alert.alert_id, None)
         else:
             self.open_alerts[alert.alert_id] = (model, severity)
-        count = sum(value == (model, severity) for value in self.open_alerts.values())
-        self._metrics.set(ALERTS_OPEN, count, model=model, severity=severity)
+        self._count_open(model, severity)
 
     def rollout(self, event: RolloutEvent) -> None:
         """Count a published rollout event."""
         self._metrics.inc(ROLLOUT_EVENTS, model=event.model, action=event.action.value)
 
-    def retire(self, *, model: str, version: str) -> None:
-        """Take a version that no longer serves off the dashboards."""
-        for declared in (METRIC, METRIC_LOW, METRIC_HIGH, METRIC_BUDGET, VERDICT, LABEL_COVERAGE):
-            self._metrics.clear(declared, model=model, version=version)
+    def spent(self, spent: dict[str, float]) -> None:
+        """Show what each model's tests have spent of their false-alarm budget."""
+        for model, amount in spent.items():
+            self._metrics.set(BUDGET_SPENT, amount, model=model)
+
+    def restore(self, alerts: Iterable[tuple[str, str, str]]) -> None:
+        """Take up alerts that were open before a restart: id, model and severity."""
+        for alert_id, model, severity in alerts:
+            self.open_alerts[alert_id] = (model, severity)
+            self._count_open(model, severity)
+
+    def _count_open(self, model: str, severity: str) -> None:
+        count = sum(value == (model, severity) for value in self.open_alerts.values())
+        self._metrics.set(ALERTS_OPEN, count, model=model, severity=severity)
 
     def _verdict(self, verdict: Verdict, stream: dict[str, str]) -> None:
         for value in Verdict:

@@ -13,7 +13,7 @@ from schemas.dead_letters import DeadLetter
 from streams.ingest.pipeline import Checkpoint, Shard, ShardState
 from streams.ingest.routes import Route
 from streams.runtime import catalogue, checkpoint, join_log, summary_log
-from streams.runtime.clock import Clock
+from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.metrics import Metrics
 from streams.runtime.partitioner import partition_of, partitions_of
@@ -79,9 +79,11 @@ class IngestWorker:
     def step(self) -> bool:
         """Take the next records, checkpoint if it is due; True if there were any."""
         self._controls.poll()
+        watch = Stopwatch(self._clock)
         records = self._member.poll(
             max_records=self._settings.poll_records, timeout_ms=self._settings.poll_ms
         )
+        self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="poll")
         by_shard: dict[int, list[Record]] = defaultdict(list)
         for record in records:
             by_shard[record.partition].append(record)
@@ -94,8 +96,10 @@ class IngestWorker:
                 self._metrics.inc(catalogue.RECORDS, n, topic=topic)
         self._records += len(records)
         self._find_idle()
+        self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="apply")
         if self._due():
             self.checkpoint()
+            self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="checkpoint")
         return bool(records)
 
     def checkpoint(self) -> None:

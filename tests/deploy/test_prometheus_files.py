@@ -62,7 +62,6 @@ def test_every_rule_is_tested_firing() -> None:
         ),
         ("> 0.01", "> 0.0001"),
         ("< 0.5", "< 0.95"),
-        ("> 0.999", "> 0.5"),
         ('segment="",verdict="degraded"', 'verdict="degraded"'),
         (
             "[10m])\n          ) > 0\n        labels: {severity: page}",

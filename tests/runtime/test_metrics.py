@@ -14,6 +14,7 @@ from streams.runtime import catalogue
 from streams.runtime.catalogue import (
     ALERTS,
     ALERTS_OPEN,
+    BUDGET_SPENT,
     CATALOGUE,
     CHECKPOINT_SECONDS,
     CHECKPOINTS,
@@ -173,19 +174,20 @@ def test_labels_are_shown_by_matured_windows_inputs_by_the_latest() -> None:
     assert metrics.value(WINDOWS, model="fraud", kind="revision") == 1
 
 
-def test_a_retired_version_leaves_the_dashboards() -> None:
-    """None of its gauges stays."""
+def test_alerts_open_before_a_restart_are_shown_again() -> None:
+    """And their end is counted."""
     metrics = Metrics("decide")
     shown = DecisionMetrics(metrics)
-    shown.window(_window(1, error=0.1, psi=0.1, matured=True))
-    shown.retire(model="fraud", version="v1")
-    left = [
-        sample
-        for family in metrics.registry.collect()
-        for sample in family.samples
-        if sample.labels.get("version") == "v1"
-    ]
-    assert left == []
+    shown.restore([("a1", "fraud", "page"), ("a2", "fraud", "page"), ("a3", "fraud", "ticket")])
+    assert metrics.value(ALERTS_OPEN, model="fraud", severity="page") == 2
+    assert metrics.value(ALERTS_OPEN, model="fraud", severity="ticket") == 1
+
+
+def test_the_spending_of_the_budget_is_shown_by_model() -> None:
+    """In expected false alarms."""
+    metrics = Metrics("decide")
+    DecisionMetrics(metrics).spent({"fraud": 0.25, "credit": 0.5})
+    assert metrics.value(BUDGET_SPENT, model="credit") == 0.5
 
 
 def _alert(alert_id: str, action: AlertAction) -> Alert:

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
+from detectors.drift.closeness import closeness
 from detectors.drift.witness import WitnessState, WitnessTest
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
-from streams.decide.detect.contract import Reading, Recovery, Step
-from streams.decide.detect.recovery import reverse
+from streams.decide.detect.contract import ALPHA_RECOVERY, Reading, Recovery, Step
 from streams.decide.measure.drift import histogram_of, reference_counts, tv_metric
 from streams.decide.subject import Subject
 
@@ -62,12 +63,16 @@ class DriftTest:
     def recover(
         self, memory: bytes, recovery: list[float], subject: Subject, vector: Ints
     ) -> Recovery | None:
-        """Bet that the witness of the alarm holds no more than it may."""
+        """Pool windows until they are shown to be within ``eps``; proof of distance starts anew."""
         counts = histogram_of(subject, vector, self.feature)
-        test = self._test(memory, subject)
-        if test is None or counts is None or int(counts.sum()) <= 0 or math.isnan(test.bound):
+        reference = reference_counts(subject, self.feature)
+        if reference is None or counts is None or int(counts.sum()) <= 0:
             return None
-        return reverse(recovery, test.recovery_increment(counts))
+        look = int(recovery[0]) + 1 if recovery else 1
+        pool = counts + np.array(recovery[1:] or [0.0])
+        found = closeness(pool, reference, eps=self.eps, look=look, alpha=ALPHA_RECOVERY)
+        memory_ = [float(look)] if found.far else [float(look), *pool.tolist()]
+        return Recovery(memory_, found.near, found.log_e)
 
     def _test(self, memory: bytes, subject: Subject) -> WitnessTest | None:
         reference = reference_counts(subject, self.feature)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from detectors.outcomes.contract import DELAYS_MS
 from detectors.summary import Ints
 from schemas.ids import content_id
 from schemas.predictions import Arm
@@ -77,10 +80,7 @@ def window_result(
 
 
 def coverage(subject: Subject, inputs: Ints, labels: Ints, *, matured: bool) -> Coverage:
-    """How much of the truth of a window is known.
-
-    The delay is None: panes keep no label delays.
-    """
+    """How much of the truth of a window is known, and how long it took to come."""
     predictions = subject.inputs.count(inputs, "n")
     labelled = subject.labels.count(labels, "n")
     return Coverage(
@@ -88,8 +88,17 @@ def coverage(subject: Subject, inputs: Ints, labels: Ints, *, matured: bool) -> 
         labelled=labelled,
         share=labelled / predictions if predictions > 0 else 0.0,
         matured=matured,
-        median_delay_ms=None,
+        median_delay_ms=_median_delay_ms(subject.labels.counts(labels, "delay")),
     )
+
+
+def _median_delay_ms(counts: Ints) -> int | None:
+    """Upper end of the bucket of the median delay; None without labels, or beyond all buckets."""
+    total = int(counts.sum())
+    if total <= 0:
+        return None
+    bucket = int(np.searchsorted(np.cumsum(counts), (total + 1) // 2))
+    return DELAYS_MS[bucket] if bucket < len(DELAYS_MS) else None
 
 
 def _label_metrics(subject: Subject, labels: Ints, known: Coverage) -> list[Metric]:

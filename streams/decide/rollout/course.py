@@ -87,7 +87,7 @@ def advance(
 def guardrails_of(policy: Policy) -> tuple[Guardrail, ...]:
     """Guardrails of a policy, each metric once; of two the stricter holds."""
     strictest: dict[str, Guardrail] = {}
-    for guardrail in sorted(policy.canary.guardrails, key=lambda g: g.margin):
+    for guardrail in sorted(policy.guardrails, key=lambda g: g.margin):
         strictest.setdefault(guardrail.metric, guardrail)
     return tuple(strictest[metric] for metric in METRICS if metric in strictest)
 
