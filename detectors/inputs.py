@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -169,10 +170,18 @@ def _numbers(values: Sequence[Value]) -> tuple[Ints, Ints, Ints, Floats]:
             invalid.append(i)
         else:
             fine.append(i)
-            numbers.append(float(value))
+            numbers.append(_float(value))
     return (
         np.array(missing, np.int64),
         np.array(invalid, np.int64),
         np.array(fine, np.int64),
         np.array(numbers, np.float64),
     )
+
+
+def _float(value: int | float) -> float:
+    """JSON knows integers beyond every float; they are beyond every bound as well."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -44,7 +44,7 @@ class RolloutEvent(Message):
 
     ``idempotency_key`` is the same for every repetition of one request; an executor acts on a
     key once, before ``expires_at_ms``, and only while the deployment's generation is
-    ``generation``. ``alerts`` are the evidence besides the guardrails. ``assumption`` says what
+    ``generation``. ``assumption`` says what
     the guarantee rests on.
     """
 
@@ -62,7 +62,6 @@ class RolloutEvent(Message):
     guardrails: list[GuardrailEvidence]
     log_e_share: float
     share_ok: bool
-    alerts: list[str]
     window_start_ms: int
     window_end_ms: int
     decided_at_ms: int

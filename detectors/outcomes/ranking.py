@@ -16,8 +16,8 @@ DEPTH = 10
 class Ranking:
     """Hit rate, reciprocal rank and NDCG within the first ten items, one relevant item each.
 
-    The truth is the chosen item: the label, or the signal ``clicked``. The signal 0 says that
-    nothing was chosen.
+    The truth is the chosen item: the signal ``clicked`` if it names one, else the label. The
+    signal 0 says that nothing was chosen.
     """
 
     tail = np.dtype([("known", "u1"), ("items", "f8", (DEPTH,))])
@@ -50,11 +50,11 @@ class Ranking:
 
     def truth(self, feedback: Truth) -> float | None:
         """The number of the chosen item, -2 where nothing was chosen."""
-        signals = feedback.signals or {}
-        chosen = signals.get("clicked", text(feedback.label))
-        if chosen is None:
-            return None
-        return float(number(chosen)) if isinstance(chosen, str) else -2.0
+        clicked = (feedback.signals or {}).get("clicked")
+        if clicked == 0:
+            return -2.0
+        chosen = clicked if isinstance(clicked, str) else text(feedback.label)
+        return None if chosen is None else float(number(chosen))
 
     def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
         """Rank of the chosen item."""

@@ -61,13 +61,19 @@ class Regression:
         if feedback.value is not None:
             return feedback.value
         label = feedback.label
-        return float(label) if isinstance(label, int) and not isinstance(label, bool) else None
+        if not isinstance(label, int) or isinstance(label, bool):
+            return None
+        try:
+            return float(label)
+        except OverflowError:
+            return None
 
     def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
         """Errors, sign and coverage."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         kept, y = tails[rows], truth[rows]
-        size = np.minimum(np.abs(y - kept["value"]) / self._scale, CAP)
+        with np.errstate(over="ignore"):
+            size = np.minimum(np.abs(y - kept["value"]) / self._scale, CAP)
         build.add("abs", rows, quantise(size))
         build.add("abs_sq", rows, quantise(size**2))
         build.ones("under", rows[kept["value"] < y])

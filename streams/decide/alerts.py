@@ -139,10 +139,10 @@ def _recover(
     result = test.recover(known.memory, opened.recovery, now.subject, now.vector)
     if result is None:
         return known, None
-    if not result.over:
+    reading = test.read(now.subject, now.vector)
+    if not result.over or _is_bad(reading):
         still = msgspec.structs.replace(opened, recovery=result.memory)
         return msgspec.structs.replace(known, alert=still), None
-    reading = test.read(now.subject, now.vector)
     words = sentences.resolved(test.metric, test.feature, now.window, now.end_ms, reading)
     evidence = _Evidence(
         AlertAction.RESOLVED,
@@ -156,6 +156,11 @@ def _recover(
         known.reference,
     )
     return msgspec.structs.replace(known, memory=b"", alert=None), _alert(test, now, evidence)
+
+
+def _is_bad(reading: Reading) -> bool:
+    """Whether a window by itself is over the budget: such a one never ends an alert."""
+    return reading.low is not None and reading.budget is not None and reading.low > reading.budget
 
 
 def alert_id(test: SequentialTest, window: WindowKey) -> str:

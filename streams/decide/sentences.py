@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from schemas.base import iso
 from streams.decide.measure.drift import SCORE
 from streams.decide.measure.interval import Reading
 from streams.decide.state import WindowKey
@@ -65,6 +64,20 @@ def span(start_ms: int, end_ms: int) -> str:
     return f"from {start:%Y-%m-%d {clock}} to {end:{until}} UTC"
 
 
+def moment(time_ms: int) -> str:
+    """A moment, UTC; midnight is just the day.
+
+    Examples
+    --------
+    >>> moment(86_400_000), moment(90_000)
+    ('1970-01-02', '1970-01-01 00:01:30 UTC')
+    """
+    when = datetime.fromtimestamp(time_ms / 1_000, UTC)
+    if when.time() == time.min:
+        return f"{when:%Y-%m-%d}"
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when.second else f"{when:%Y-%m-%d %H:%M} UTC"
+
+
 def _figures(value: float) -> str:
     """Two significant digits, without an exponent.
 
@@ -115,7 +128,7 @@ def superseded(metric: str, feature: str, window: WindowKey) -> str:
     """What an alert says when another policy or reference took over."""
     return (
         f"The {named(metric, feature)} of {subject_name(window)} is judged by another policy or "
-        f"reference from {iso(window.start_ms)} on; this alert is closed without a verdict"
+        f"reference from {moment(window.start_ms)} on; this alert is closed without a verdict"
     )
 
 

@@ -51,7 +51,7 @@ def subject_of(
     --------
     >>> from schemas.policy import Task
     >>> subject_of(Policy(model="m", task=Task.CHAT), None, whole=True).labels.size
-    3
+    15
     """
     return Subject(
         policy=policy,

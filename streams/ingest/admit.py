@@ -83,7 +83,7 @@ def admit_predictions(
     ):
         plan = plans.at(row.event.model, row.time_ms)
         if future:
-            dead.append(_future(row.record, row.time_ms, row.index))
+            dead.append(row.refused(Reason.FUTURE, _future(row.record, row.time_ms), field="time"))
         elif plan is None:
             dead.append(_no_policy(row))
         elif row.time_ms < before_ms - plan.horizon_ms - plan.lateness_ms:
@@ -106,7 +106,7 @@ def admit_feedback(
     ):
         plan = plans.at(row.event.model, row.time_ms)
         if future:
-            dead.append(_future(row.record, row.time_ms, row.index))
+            dead.append(row.refused(Reason.FUTURE, _future(row.record, row.time_ms), field="time"))
         elif plan is None:
             dead.append(_no_policy(row))
         elif lost:
@@ -131,49 +131,40 @@ def _beats(decoded: Decoded[T], skew_ms: int) -> tuple[list[Heartbeat], list[Dea
         if beat.time_ms <= beat.record.timestamp_ms + skew_ms:
             good.append(beat)
         else:
-            dead.append(_future(beat.record, beat.time_ms, 0))
+            message = _future(beat.record, beat.time_ms)
+            dead.append(dead_letter(beat.record, Reason.FUTURE, message, field="time"))
     return good, dead
 
 
-def _future(record: Record, time_ms: int, row: int) -> DeadLetter:
-    return dead_letter(
-        record,
-        Reason.FUTURE,
+def _future(record: Record, time_ms: int) -> str:
+    return (
         f"time {iso(time_ms)} lies after the broker's {iso(record.timestamp_ms)} by more "
-        "than the allowed skew; set the publisher's clock",
-        row=row,
-        field="time",
+        "than the allowed skew; set the publisher's clock"
     )
 
 
 def _no_policy(row: Row[T]) -> DeadLetter:
-    return dead_letter(
-        row.record,
+    return row.refused(
         Reason.NO_POLICY,
         f"model {row.event.model!r} has no active policy at {iso(row.time_ms)}; "
         "publish one with `kittiwake policy apply`",
-        row=row.index,
         field="model",
     )
 
 
 def _too_late(row: Row[T], before_ms: int) -> DeadLetter:
-    return dead_letter(
-        row.record,
+    return row.refused(
         Reason.TOO_LATE,
         f"time {iso(row.time_ms)} is past the label horizon: its partition has reached "
         f"{iso(before_ms)}; lengthen labels.horizon or publish in order",
-        row=row.index,
         field="time",
     )
 
 
 def _stray(row: Row[T]) -> DeadLetter:
-    return dead_letter(
-        row.record,
+    return row.refused(
         Reason.STRAY,
         f"prediction_id {row.event.prediction_id!r} does not belong to partition "
         f"{row.record.partition}; key by prediction_id with the murmur2 partitioner",
-        row=row.index,
         field="prediction_id",
     )

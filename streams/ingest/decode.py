@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import msgspec
+
 from schemas import cloudevents
 from schemas.base import MAX_TIME_MS, milliseconds
 from schemas.dead_letters import DeadLetter, Reason
@@ -25,6 +27,12 @@ from streams.runtime.transport import Record
 
 T = TypeVar("T", HotPrediction, HotFeedback)
 
+KEPT_BYTES = 600_000
+"""Most of a value that a dead letter repeats: in base64 it must fit into one record."""
+
+TEXT_LENGTH = 4_000
+"""Most characters of its message: a label or a key may be as long as a record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[T]):
@@ -34,6 +42,13 @@ class Row(Generic[T]):
     record: Record
     index: int
     time_ms: int
+
+    def refused(self, reason: Reason, message: str, *, field: str = "") -> DeadLetter:
+        """A dead letter for this row alone; a row of a batch is written anew."""
+        value = self.record.value or b""
+        if _is_batch(value):
+            value = msgspec.json.encode(self.event)
+        return dead_letter(self.record, reason, message, row=self.index, field=field, value=value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +83,18 @@ def decode_feedback(records: Sequence[Record]) -> Decoded[HotFeedback]:
 
 
 def dead_letter(
-    record: Record, reason: Reason, message: str, *, row: int = 0, field: str = ""
+    record: Record,
+    reason: Reason,
+    message: str,
+    *,
+    row: int = 0,
+    field: str = "",
+    value: bytes | None = None,
 ) -> DeadLetter:
-    """A dead letter for one row of a record."""
+    """A dead letter for one row of a record; ``value`` is the row where it is not the record."""
+    raw = (record.value or b"") if value is None else value
+    if len(raw) > KEPT_BYTES:
+        message += f"; the first {KEPT_BYTES:,} of {len(raw):,} bytes are kept here"
     return DeadLetter(
         id=content_id("dead", record.topic, record.partition, record.offset, row, reason),
         topic=record.topic,
@@ -78,9 +102,9 @@ def dead_letter(
         offset=record.offset,
         row=row,
         reason=reason,
-        field=field,
-        message=message,
-        value_base64=base64.b64encode(record.value or b"").decode(),
+        field=field[:TEXT_LENGTH],
+        message=message[:TEXT_LENGTH],
+        value_base64=base64.b64encode(raw[:KEPT_BYTES]).decode(),
         time_ms=min(max(record.timestamp_ms, 0), MAX_TIME_MS),
     )
 
@@ -91,7 +115,7 @@ def _decode(records: Sequence[Record], decoder: Decoder[T]) -> Decoded[T]:
         value = record.value or b""
         if record.headers and cloudevents.event_type(record.headers) == cloudevents.HEARTBEAT:
             _beat(record, value, found)
-        elif value.lstrip(b" \t\r\n")[:1] == b"[":
+        elif _is_batch(value):
             _add_batch(record, value, decoder, found)
         else:
             _add_row(record, value, 0, decoder, found)
@@ -103,7 +127,7 @@ def _add_batch(record: Record, value: bytes, decoder: Decoder[T], found: Decoded
     try:
         parts = rows(value)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, 0))
+        found.dead.append(_refused(record, bad, 0, value))
         return
     for index, part in enumerate(parts):
         _add_row(record, part, index, decoder, found)
@@ -116,7 +140,7 @@ def _add_row(
         event = decoder.decode(value)
         time_ms = _time_ms(event.time)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, index))
+        found.dead.append(_refused(record, bad, index, value))
     else:
         found.rows.append(Row(event, record, index, time_ms))
 
@@ -125,7 +149,7 @@ def _beat(record: Record, value: bytes, found: Decoded[T]) -> None:
     try:
         time_ms = _time_ms(heartbeat_decoder.decode(value).time)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, 0))
+        found.dead.append(_refused(record, bad, 0, value))
     else:
         found.beats.append(Heartbeat(len(found.rows), time_ms, record))
 
@@ -141,5 +165,10 @@ def _time_ms(time: int | str) -> int:
     return time_ms
 
 
-def _refused(record: Record, bad: BadRecord, index: int) -> DeadLetter:
-    return dead_letter(record, Reason(bad.reason), str(bad), row=index, field=bad.field)
+def _is_batch(value: bytes) -> bool:
+    return value.lstrip(b" \t\r\n")[:1] == b"["
+
+
+def _refused(record: Record, bad: BadRecord, index: int, value: bytes) -> DeadLetter:
+    reason = Reason(bad.reason)
+    return dead_letter(record, reason, str(bad), row=index, field=bad.field, value=value)

@@ -22,7 +22,7 @@ from schemas.feedback import FeedbackKind
 from schemas.summaries import Part
 from streams.ingest.decode import dead_letter
 from streams.ingest.panes import Panes, Slot
-from streams.ingest.pending import Pending, Waiting, tails_of
+from streams.ingest.pending import WAITING_BYTES, Pending, Waiting, tails_of
 from streams.ingest.plan import Plan
 from streams.runtime.transport import Record
 
@@ -186,6 +186,17 @@ def unmatched(feedback: Waiting) -> DeadLetter:
         Reason.UNMATCHED,
         f"no prediction of this id came within the label horizon of {iso(feedback.time_ms)}; "
         "check prediction_id and model",
+        "prediction_id",
+    )
+
+
+def crowded(feedback: Waiting, waiting: int) -> DeadLetter:
+    """A dead letter for feedback that is too much to keep until its prediction comes."""
+    return _dead(
+        feedback,
+        Reason.UNMATCHED,
+        f"the prediction has not come, and {waiting} feedback events that wait for it fill the "
+        f"room of {WAITING_BYTES:,} bytes; check prediction_id, and publish smaller feedback",
         "prediction_id",
     )
 

@@ -88,6 +88,9 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
     raw: bytes
 
 
+WAITING_BYTES = 200_000
+"""Most that the feedback for one prediction may take while it waits: it is one value of the log."""
+
 _waiting_decoder = msgspec.msgpack.Decoder(list[Waiting])
 
 

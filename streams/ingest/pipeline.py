@@ -19,11 +19,17 @@ from schemas.summaries import Mark, PaneDelta, Part
 from streams.control import Control
 from streams.ingest import admit, keys
 from streams.ingest.decode import decode_feedback, decode_predictions
-from streams.ingest.join import LabelChanges, apply
+from streams.ingest.join import LabelChanges, apply, crowded
 from streams.ingest.lapse import Lapses, lapse
 from streams.ingest.observe import count, observe
 from streams.ingest.panes import Panes, Slot
-from streams.ingest.pending import Pending, Waiting, pack_waiting, unpack_waiting
+from streams.ingest.pending import (
+    WAITING_BYTES,
+    Pending,
+    Waiting,
+    pack_waiting,
+    unpack_waiting,
+)
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route, Routes
 from streams.ingest.store import Base, Changes, Overlay
@@ -281,8 +287,15 @@ class Shard:
 
     def _wait(self, place: bytes, feedback: list[Waiting], plan: Plan) -> None:
         (known,) = self._store.get_many([place])
-        earlier = unpack_waiting(known) if known is not None else []
-        every = earlier + feedback
+        every = unpack_waiting(known) if known is not None else []
+        before = len(every)
+        for item in feedback:
+            if len(pack_waiting([*every, item])) <= WAITING_BYTES:
+                every.append(item)
+            else:
+                self._dead.append(crowded(item, len(every)))
+        if len(every) == before:
+            return
         self._store.put(place, pack_waiting(every))
         last_ms = max(item.time_ms for item in every)
         kept_ms = plan.kept_ms + self._skew_ms

@@ -7,7 +7,10 @@ import msgspec
 from streams.ingest.plan import Plan
 
 OTHER = "<other>"
-"""Stands for the values of a segment beyond the policy's ``max_segments``."""
+"""Stands for the values of a segment beyond the policy's ``max_segments``, and for long ones."""
+
+MAX_LENGTH = 200
+"""Longest value of a segment, in characters: it is repeated with every pane."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -71,6 +74,8 @@ class Routes:
     def _segment(self, plan: Plan, key: str, value: str) -> str:
         segment = f"{key}={value}"
         known = self._values.get(plan.policy.model, set())
+        if len(value) > MAX_LENGTH:
+            return f"{key}={OTHER}"
         if segment in known or len(known) < plan.policy.max_segments:
             return segment
         return f"{key}={OTHER}"

@@ -16,6 +16,9 @@ from streams.runtime.transport import Message, TopicPartition, Transport
 LIMIT_BYTES = 900_000
 """Largest value of one record; longer ones are cut."""
 
+_PREFIX_BYTES = 5
+"""What MessagePack puts before each value, at most."""
+
 
 def messages(
     topic: str, partition: int, owner: str, changes: Mapping[str, bytes | None]
@@ -74,11 +77,11 @@ def cut(name: str, values: list[bytes]) -> dict[str, bytes]:
     batch: list[bytes] = []
     size = 0
     for value in values:
-        if batch and size + len(value) > LIMIT_BYTES:
+        if batch and size + len(value) + _PREFIX_BYTES > LIMIT_BYTES:
             parts[f"{name}/{len(parts)}"] = msgspec.msgpack.encode(batch)
             batch, size = [], 0
         batch.append(value)
-        size += len(value)
+        size += len(value) + _PREFIX_BYTES
     if batch:
         parts[f"{name}/{len(parts)}"] = msgspec.msgpack.encode(batch)
     return parts

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from schemas.summaries import Mark, PaneDelta, SummaryBatch, encode
 from streams.ingest.pipeline import Checkpoint
 from streams.runtime.transport import Message
 
 LIMIT_ENTRIES = 60_000
-"""Largest number of pane entries in one message; at most 14 bytes each."""
+"""Largest number of pane entries in one message, of 14 bytes each."""
+
+_ENTRY_BYTES = 14
+"""A place and a value in MessagePack, at most."""
+
+_FIELD_BYTES = 150
+"""Names of the fields of a pane, and its numbers."""
 
 PARTS = 1_000
 """A checkpoint may be cut into that many messages; they share the checkpoint's sequence."""
@@ -55,9 +63,27 @@ def _cut(panes: list[PaneDelta]) -> Iterator[list[PaneDelta]]:
     part: list[PaneDelta] = []
     entries = 0
     for pane in panes:
-        if part and entries + len(pane.index) > LIMIT_ENTRIES:
-            yield part
-            part, entries = [], 0
-        part.append(pane)
-        entries += len(pane.index)
+        for piece in _pieces(pane):
+            added = len(piece.index) + _head(piece)
+            if part and entries + added > LIMIT_ENTRIES:
+                yield part
+                part, entries = [], 0
+            part.append(piece)
+            entries += added
     yield part
+
+
+def _head(pane: PaneDelta) -> int:
+    """What a pane takes besides its entries, counted in entries."""
+    names = (pane.model, pane.version, pane.arm, pane.segment, pane.policy, pane.reference)
+    return (_FIELD_BYTES + sum(len(name.encode()) for name in names)) // _ENTRY_BYTES + 1
+
+
+def _pieces(pane: PaneDelta) -> Iterator[PaneDelta]:
+    """A pane of very many features in several deltas: they add up to the same."""
+    most = LIMIT_ENTRIES - _head(pane)
+    for start in range(0, max(len(pane.index), 1), most):
+        stop = start + most
+        yield msgspec.structs.replace(
+            pane, index=pane.index[start:stop], values=pane.values[start:stop]
+        )

@@ -241,7 +241,6 @@ def _rollout(action: RolloutAction, *, target: str | None = "v1") -> RolloutEven
         guardrails=[],
         log_e_share=0.0,
         share_ok=True,
-        alerts=[],
         window_start_ms=0,
         window_end_ms=1,
         decided_at_ms=1,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas import generated, topics
 from schemas.json_schema import MODELS, files, schemas
+from schemas.policy import Policy
 
 SPECIAL: dict[str, object] = {
     "policy": {"model": "m", "task": "binary"},
@@ -92,6 +93,9 @@ def test_schema_and_model_accept_the_same_examples(model: type[BaseModel], full:
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     example = instance(schema, schema, full=full)
+    if model is Policy:
+        # Which budgets a task can have is a rule between fields, which JSON Schema does not state.
+        example |= {"task": "binary"}
     validator.validate(example)
     event = model.model_validate_json(json.dumps(example))
     validator.validate(event.model_dump(mode="json"))

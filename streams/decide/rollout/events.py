@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.base import iso
 from schemas.ids import content_id
 from schemas.policy import duration_ms
 from schemas.rollouts import GuardrailEvidence, RolloutAction, RolloutEvent
 from streams.decide.rollout.plan import Rollout
-from streams.decide.sentences import level, named
+from streams.decide.sentences import level, moment, named
 from streams.decide.subject import Subject
 
 ASSUMPTION = "assumes independent requests"
@@ -51,7 +50,6 @@ def event(look: Look, action: RolloutAction, reason: str) -> RolloutEvent:
         guardrails=look.guardrails,
         log_e_share=look.log_e_share,
         share_ok=look.share_ok,
-        alerts=[],
         window_start_ms=look.start_ms,
         window_end_ms=look.end_ms,
         decided_at_ms=look.due_ms,
@@ -86,7 +84,7 @@ def summary(look: Look, action: RolloutAction, reason: str) -> str:
     told = "; ".join(_told(rail) for rail in look.guardrails) or "no evidence yet"
     return (
         f"{_WORDS[action]} {rollout.model} {rollout.canary} beside {rollout.baseline} "
-        f"up to {iso(look.end_ms)} ({reason.replace('_', ' ')}): {told}"
+        f"up to {moment(look.end_ms)} ({reason.replace('_', ' ')}): {told}"
     )
 
 

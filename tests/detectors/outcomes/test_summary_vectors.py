@@ -32,9 +32,9 @@ def test_rounding_is_to_the_nearest_step(values: list[float]) -> None:
 @pytest.mark.parametrize("value", [512.0, -512.0, 1e300, np.inf, -np.inf, np.nan])
 def test_what_cannot_be_summed_is_refused(value: float) -> None:
     """The message names the value; one bad value among good ones is enough."""
-    with pytest.raises(ValueError, match=rf"{value} cannot be summed: clip values") as caught:
+    with pytest.raises(ValueError, match="cannot be summed: clip values") as caught:
         quantise(np.array([1.0, value, 2.0]))
-    assert "512" in str(caught.value)
+    assert str(value) in str(caught.value)
 
 
 def test_a_pane_never_overflows_in_silence() -> None:

@@ -1,0 +1,232 @@
+"""The tables in these pages that say what the code says: policy keys, topics, settings, metrics.
+
+``python -m docs.tables --write`` puts them between their marks; ``--check`` compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeAlias, cast
+
+from schemas import generated, topics
+from schemas.policy import Policy
+from streams.runtime.catalogue import CATALOGUE
+from streams.runtime.settings import Settings
+
+FOLDER = Path(__file__).parent
+Json: TypeAlias = Mapping[str, object]
+
+
+class Key(NamedTuple):
+    """A key of a policy, such as ``labels.horizon``."""
+
+    name: str
+    kind: str
+    default: str
+
+
+POLICY_KEYS = {
+    "model": "Name of the model, as in its events.",
+    "task": "Kind of answer.",
+    "pane": "Resolution in event time, at least `1s`.",
+    "window": "What results and tests speak of; a multiple of `pane`. Left out: one pane.",
+    "lateness": "How far a prediction may be behind its partition's latest and be on time.",
+    "labels.horizon": "How long a prediction waits for its label.",
+    "labels.maturity": "Age, after the end of its window, at which a cohort is judged.",
+    "labels.coverage": "Share of labels a cohort needs then; else the verdict is `cannot_tell`.",
+    "labels.lateness": "How far feedback may be behind its partition's latest and be on time.",
+    "labels.positive": "Label that counts as 1 in a binary task. Left out: `true`, `1` and such.",
+    "labels.classes": "Labels of a multiclass task.",
+    "labels.scale": "Size of a large error in regression; errors are divided by it.",
+    "features.NAME.type": "How values are compared.",
+    "features.NAME.min": "Lowest value in range; numeric only.",
+    "features.NAME.max": "Highest value in range; numeric only.",
+    "features.NAME.categories": "Values in range; categorical only.",
+    "features.NAME.missing": "Highest acceptable rate of missing values.",
+    "features.NAME.out_of_range": "Highest acceptable rate of values out of range.",
+    "features.NAME.drift": "`false` leaves it out of drift tests, as for a clock or an id.",
+    "segments": "Keys of a prediction's `segments` to slice by, one at a time.",
+    "max_segments": "How many segments share half of the false-alarm budget.",
+    "budgets.error_rate": "Highest acceptable error rate.",
+    "budgets.brier": "Highest acceptable Brier score.",
+    "budgets.service_errors": "Highest acceptable rate of predictions with `error`.",
+    "budgets.latency.limit_ms": "A prediction that takes longer is slow, in ms.",
+    "budgets.latency.rate": "Highest acceptable rate of slow predictions.",
+    "drift.features": "Smallest total variation distance of a feature that matters.",
+    "drift.score": "The same for the score.",
+    "drift.decay": "Weight of the past in the drift test after one more window.",
+    "calibration.tolerance": "Largest acceptable gap between score and outcome.",
+    "false_alarms.pages": "False alarms expected, at most, over all tests of the model.",
+    "false_alarms.per": "The period for which `pages` is stated.",
+    "canary.guardrails[].metric": "What the canary may not make worse.",
+    "canary.guardrails[].margin": "By how much it may.",
+    "canary.alpha_rollback": "Most chance to roll back a canary within all margins.",
+    "canary.alpha_promote": "Most chance to advise the promotion of one outside of a margin.",
+    "canary.alpha_share": "Most chance to find fault with a traffic split that is as planned.",
+    "canary.min_events": "Events of the canary before a promotion is advised.",
+    "canary.min_duration": "Age of the rollout before a promotion is advised.",
+    "canary.watch_for": "Deadline; an undecided rollout then expires as inconclusive.",
+    "canary.expiry": "How long a rollback request may be acted on.",
+    "canary.automatic": "`true` requests a rollback, `false` advises it.",
+    "owner": "Who acts; copied into every alert.",
+    "runbook": "Where to read on; copied into every alert.",
+    "dashboard": "Where to look; copied into every alert.",
+}
+"""What each key means, in the order of the table."""
+
+SETTINGS = {
+    "bootstrap": "Kafka's `host:port`, several separated by commas.",
+    "prefix": "In front of every topic, group and transactional id.",
+    "shards": "Partitions of `predictions` and `feedback`, so the most INGEST workers.",
+    "models": "Partitions of the topics keyed by model, so the most DECIDE workers.",
+    "data": "Where the join stores live.",
+    "worker": "Name of this process among its kind; unique, and kept over restarts.",
+    "metrics_host": "Address that serves `/metrics`.",
+    "metrics_port": "Its port; 0 picks a free one.",
+    "checkpoint_ms": "INGEST commits at least this often while there is something to commit,",
+    "checkpoint_records": "and after so many records.",
+    "poll_records": "Most records taken at once.",
+    "poll_ms": "Longest wait for them.",
+    "idle_ms": "A shard read to its end for so long is idle and holds up no window.",
+    "skew_ms": "How far an event's time may lie after the broker's.",
+}
+"""What each setting means, in the order of the table."""
+
+
+def policy_keys() -> Iterator[Key]:
+    """Every key that a policy can have, from its JSON Schema."""
+    root: Json = Policy.model_json_schema()
+    yield from _keys(root, root, "")
+
+
+def _keys(root: Json, node: Json, prefix: str) -> Iterator[Key]:
+    required = cast(list[str], node.get("required", []))
+    for name, given in cast(Mapping[str, Json], node["properties"]).items():
+        shape = _shape(root, given)
+        place = prefix + name
+        if "properties" in shape:
+            yield from _keys(root, shape, f"{place}.")
+        elif isinstance(values := shape.get("additionalProperties"), Mapping):
+            yield from _keys(root, _shape(root, values), f"{place}.NAME.")
+        elif "properties" in (item := _shape(root, cast(Json, shape.get("items", {})))):
+            yield from _keys(root, item, f"{place}[].")
+        else:
+            default = "required" if name in required else _default(given.get("default"))
+            yield Key(place, _kind(root, shape), default)
+
+
+def _shape(root: Json, node: Json) -> Json:
+    """A schema without references and without its null."""
+    if "anyOf" in node:
+        choices = [n for n in cast(list[Json], node["anyOf"]) if n.get("type") != "null"]
+        return _shape(root, choices[0]) if len(choices) == 1 else {"type": "scalar"}
+    if "$ref" in node:
+        name = str(node["$ref"]).rpartition("/")[2]
+        return cast(Mapping[str, Json], root["$defs"])[name]
+    return node
+
+
+def _kind(root: Json, shape: Json) -> str:
+    if "enum" in shape:
+        return " \\| ".join(f"`{value}`" for value in cast(list[str], shape["enum"]))
+    pattern = str(shape.get("pattern", ""))
+    if "ms|s|m|h|d" in pattern:
+        return "duration"
+    if pattern.startswith("^(") and pattern.endswith(")$"):
+        return " \\| ".join(f"`{value}`" for value in pattern[2:-2].split("|"))
+    if shape.get("type") == "array":
+        return f"list of {_kind(root, _shape(root, cast(Json, shape['items'])))}"
+    if shape.get("exclusiveMinimum") == 0 and shape.get("exclusiveMaximum") == 1:
+        return "rate"
+    return {"string": "text", "boolean": "true or false"}.get(
+        str(shape["type"]), str(shape["type"])
+    )
+
+
+def _default(value: object) -> str:
+    return (
+        "" if value in (None, "", []) else f"`{value if isinstance(value, str) else _yaml(value)}`"
+    )
+
+
+def _yaml(value: object) -> str:
+    return json.dumps(value)
+
+
+def policy_table() -> str:
+    """Keys, kinds and defaults of a policy."""
+    return _table(
+        ("key", "kind", "default", "meaning"),
+        [
+            (f"`{key.name}`", key.kind, key.default, POLICY_KEYS[key.name])
+            for key in sorted(policy_keys(), key=lambda key: list(POLICY_KEYS).index(key.name))
+        ],
+    )
+
+
+def topic_table() -> str:
+    """Every topic with its key, its events and how long it keeps them."""
+    rows = []
+    for spec in topics.table():
+        days = "for ever" if spec.retention_ms is None else f"{spec.retention_ms / 86.4e6:g} days"
+        kept = "last of each key" if spec.compacted else days
+        rows.append((f"`{spec.name}`", str(spec.partitions), spec.key, spec.event, kept))
+    return _table(("topic", "partitions", "key", "event", "kept"), rows)
+
+
+def settings_table() -> str:
+    """Every setting with its environment variable and default."""
+    rows = []
+    for name in SETTINGS:
+        default = str(Settings.model_fields[name].default)
+        rows.append((f"`KITTIWAKE_{name.upper()}`", f"`{default}`" * bool(default), SETTINGS[name]))
+    return _table(("variable", "default", "meaning"), rows)
+
+
+def metrics_table() -> str:
+    """Every metric of the catalogue."""
+    rows = [
+        (f"`{metric.name}`", metric.kind.value, ", ".join(metric.labels), metric.help)
+        for metric in CATALOGUE
+    ]
+    return _table(("metric", "kind", "labels", "meaning"), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def between(text: str, name: str, table: str) -> str:
+    """The text with a table between the marks of that name.
+
+    Raises
+    ------
+    ValueError
+        If a mark is not there exactly once.
+    """
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->\n"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"the marks of {name!r} must stand in the page once each")
+    before, _, rest = text.partition(begin)
+    return before + begin + table + end + rest.partition(end)[2]
+
+
+def files() -> dict[Path, str]:
+    """Text of each page with tables, by its path."""
+    policy, operations = FOLDER / "policy.md", FOLDER / "operations.md"
+    text = operations.read_text(encoding="utf-8")
+    tables = {"topics": topic_table(), "settings": settings_table(), "metrics": metrics_table()}
+    for name, table in tables.items():
+        text = between(text, name, table)
+    return {
+        policy: between(policy.read_text(encoding="utf-8"), "policy", policy_table()),
+        operations: text,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(generated.main(files(), sys.argv[1:], module="docs.tables"))
