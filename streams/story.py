@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, datetime
 
+from rich.box import SIMPLE_HEAD
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from schemas.alerts import Alert, AlertAction
+from schemas.predictions import Arm
 from schemas.rollouts import RolloutAction, RolloutEvent
 from schemas.windows import Metric, WindowResult
 from streams.results import Results
+
+DAY_MS = 86_400_000
 
 
 def alert_line(alert: Alert) -> str:
@@ -35,55 +40,67 @@ def date(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def windows_table(results: Results, *, most: int = 30) -> Table:
-    """The windows of all segments together: newest at the bottom, evenly thinned to ``most``."""
-    table = Table(title="Windows (all segments)", title_justify="left")
-    for name, justify in (
-        ("from", "left"),
-        ("model", "left"),
-        ("arm", "left"),
-        ("predictions", "right"),
-        ("labelled", "right"),
-        ("error rate (95 %)", "right"),
-        ("Brier", "right"),
-        ("ECE", "right"),
-        ("most drifted", "left"),
-        ("verdict", "left"),
-    ):
-        table.add_column(name, justify="right" if justify == "right" else "left")
+COLUMNS = {
+    "from": "left",
+    "stream": "left",
+    "predictions": "right",
+    "labelled": "right",
+    "error % (95 %)": "right",
+    "Brier": "right",
+    "ECE": "right",
+    "most drifted": "left",
+    "verdict": "left",
+}
+NARROW = ("labelled", "ECE", "most drifted")
+"""Columns left out of a terminal of fewer than 100 characters."""
+
+
+def windows_table(results: Results, *, width: int, most: int = 30) -> Table:
+    """The windows of all segments together, evenly thinned to ``most``, the newest last."""
+    shown = [name for name in COLUMNS if width >= 100 or name not in NARROW]
+    table = Table(title="Windows (all segments)", title_justify="left", box=SIMPLE_HEAD)
+    for name in shown:
+        justify: JustifyMethod = "right" if COLUMNS[name] == "right" else "left"
+        table.add_column(name, justify=justify, no_wrap=True)
     windows = [w for w in results.windows.values() if w.segment == ""]
     windows.sort(key=lambda w: (w.start_ms, w.arm, w.version))
     step = max(1, -(-len(windows) // most))
     for window in windows[step - 1 :: step]:
-        table.add_row(*_window_row(window))
+        row = _window_row(window)
+        table.add_row(*(row[name] for name in shown))
     return table
 
 
-def _window_row(window: WindowResult) -> list[str]:
+def _window_row(window: WindowResult) -> dict[str, str]:
     metrics = {(m.name, m.feature): m for m in window.metrics}
     drift = [m for m in window.metrics if m.name == "tv" and m.value is not None]
     worst = max(drift, key=lambda m: m.value or 0.0, default=None)
     colour = {"healthy": "green", "degraded": "red"}.get(window.verdict, "dim")
-    return [
-        date(window.start_ms)[:10],
-        f"{window.model} {window.version}",
-        window.arm.value,
-        f"{window.predictions:,}",
-        f"{window.coverage.share:.0%}",
-        _interval(metrics.get(("error_rate", ""))),
-        _plain(metrics.get(("brier", ""))),
-        _plain(metrics.get(("ece", ""))),
-        f"{worst.feature} {worst.value:.2f}" if worst and (worst.value or 0) > 0 else "",
-        f"[{colour}]{window.verdict.value.replace('_', ' ')}[/]",
-    ]
+    arm = "" if window.arm is Arm.BASELINE else f" {window.arm.value}"
+    return {
+        "from": date(window.start_ms) if window.end_ms - window.start_ms < DAY_MS else day(window),
+        "stream": f"{window.model} {window.version}{arm}",
+        "predictions": f"{window.predictions:,}",
+        "labelled": f"{window.coverage.share:.0%}",
+        "error % (95 %)": _interval(metrics.get(("error_rate", ""))),
+        "Brier": _plain(metrics.get(("brier", ""))),
+        "ECE": _plain(metrics.get(("ece", ""))),
+        "most drifted": f"{worst.feature} {worst.value:.2f}" if worst and worst.value else "",
+        "verdict": f"[{colour}]{window.verdict.value.replace('_', ' ')}[/]",
+    }
+
+
+def day(window: WindowResult) -> str:
+    """Day on which a window starts, UTC."""
+    return date(window.start_ms)[:10]
 
 
 def _interval(metric: Metric | None) -> str:
     if metric is None or metric.value is None:
         return ""
     if metric.low is None or metric.high is None:
-        return f"{metric.value:.1%}"
-    return f"{metric.value:.1%} ({metric.low:.1%} – {metric.high:.1%})"
+        return f"{100 * metric.value:.1f}"
+    return f"{100 * metric.value:.1f} ({100 * metric.low:.1f}–{100 * metric.high:.1f})"
 
 
 def _plain(metric: Metric | None) -> str:
@@ -92,7 +109,7 @@ def _plain(metric: Metric | None) -> str:
 
 def alerts_table(results: Results) -> Table:
     """Alerts by metric: how often opened, first and last time, what is still open."""
-    table = Table(title="Alerts", title_justify="left")
+    table = Table(title="Alerts", title_justify="left", box=SIMPLE_HEAD)
     for name in ("stream", "metric", "severity", "opened", "first", "last", "open now"):
         table.add_column(name)
     groups: dict[tuple[str, str, str], list[Alert]] = defaultdict(list)
@@ -118,7 +135,7 @@ def alerts_table(results: Results) -> Table:
 
 def rollouts_table(results: Results) -> Table:
     """What was decided about canaries."""
-    table = Table(title="Rollouts", title_justify="left")
+    table = Table(title="Rollouts", title_justify="left", box=SIMPLE_HEAD)
     for name in ("decided", "canary", "action", "evidence"):
         table.add_column(name)
     for event in results.rollouts.values():

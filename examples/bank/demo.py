@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from examples.bank.events import PREDICTIONS, Publication, publications
+from examples.bank.events import DEPLOYMENTS, PREDICTIONS, Publication, publications
 from examples.bank.reference import EFFECTIVE_MS, UNTIL_MS, reference
 from examples.bank.timeline import load
 from schemas.policy import Policy
@@ -123,7 +123,7 @@ def run(
         results = driver.results
     finally:
         driver.close()
-    console.print(windows_table(results))
+    console.print(windows_table(results, width=console.width))
     console.print(alerts_table(results))
     console.print(rollouts_table(results))
     console.print(
@@ -158,10 +158,18 @@ def _stream(console: Console, driver: Driver, policy: Policy, limit: int | None)
                     f"{profile.n:,} calls of July; drift is tested from 1 August on"
                 )
             tell(driver.feed(publication))
+            if publication.topic == DEPLOYMENTS:
+                progress.console.print(_deployment_line(publication))
             latest_ms = publication.time_ms
             if publication.topic == PREDICTIONS:
                 progress.update(task, advance=1, description=date(latest_ms)[:7])
         tell(driver.finish(latest_ms + policy.horizon_ms + 2 * DAY_MS))
+
+
+def _deployment_line(publication: Publication) -> str:
+    event = publication.event
+    words = str(event["action"]).replace("_", " ")
+    return f"[blue]{date(publication.time_ms)}  deployment[/]  {event['version']}: {words}"
 
 
 def _print(console: Console, news: News) -> None:

@@ -65,7 +65,7 @@ def replay(
 
 def show(results: Results, out: Path) -> None:
     """Tables of everything, and where the files are."""
-    console.print(windows_table(results))
+    console.print(windows_table(results, width=console.width))
     console.print(alerts_table(results))
     if results.rollouts:
         console.print(rollouts_table(results))
