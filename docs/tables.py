@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, cast
 
@@ -39,7 +39,7 @@ POLICY_KEYS = {
     "labels.coverage": "Share of labels a cohort needs then; else the verdict is `cannot_tell`.",
     "labels.lateness": "How far feedback may be behind its partition's latest and be on time.",
     "labels.positive": "Label that counts as 1 in a binary task. Left out: `1`, `true` or `yes`.",
-    "labels.classes": "Labels of a multiclass task, for people; the scores say which classes there are.",
+    "labels.classes": "Labels of a multiclass task, for people; the scores name the classes.",
     "labels.scale": "Size of a large error in regression; errors are divided by it.",
     "features.NAME.type": "How values are compared.",
     "features.NAME.min": "Lowest value in range; numeric only.",
@@ -195,7 +195,7 @@ def metrics_table() -> str:
     return _table(("metric", "kind", "labels", "meaning"), rows)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 

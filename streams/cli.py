@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import typer
@@ -30,6 +31,8 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the command; an error of ours ends it with one line and code 1."""
+    # librdkafka warns of every retry; what does not mend itself comes as an error of ours.
+    logging.getLogger("kittiwake.kafka").setLevel(logging.ERROR)
     try:
         app()
     except KittiwakeError as error:

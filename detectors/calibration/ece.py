@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 
@@ -75,6 +76,48 @@ def debiased(n: ArrayLike, sum_p: ArrayLike, sum_y: ArrayLike, sum_pq: ArrayLike
     0.0204
     """
     return as_floats(np.maximum(ece(n, sum_p, sum_y) - noise_floor(n, sum_pq), 0.0))
+
+
+def interval(
+    n: ArrayLike, sum_p: ArrayLike, sum_y: ArrayLike, sum_sq: ArrayLike, alpha: float = 0.05
+) -> tuple[FloatArray, FloatArray]:
+    """Interval for the calibration error of the binned forecast.
+
+    The plug-in error is off by at most the sum of what each bin's gap is off. That sum has a mean
+    of ``sum w sqrt(2 v / pi)`` and a variance of ``(1 - 2 / pi) sum w**2 v``, with v the variance
+    of a bin's gap, in the normal approximation. Wide, but not too narrow where bins are filled.
+
+    Parameters
+    ----------
+    n, sum_p, sum_y
+        As in `ece`.
+    sum_sq
+        Sum of ``(y - p)**2`` of each bin, shape (..., B).
+    alpha
+        One less the coverage.
+
+    Returns
+    -------
+    Lower and upper ends, each of shape (...), in [0, 1]; NaN without labels.
+
+    Examples
+    --------
+    >>> low, high = interval([100, 200, 100], [15, 80, 75], [10, 70, 80], [9.0, 45.0, 17.0])
+    >>> bool(low < 0.05 < high)
+    True
+    """
+    count = as_floats(n)
+    size = np.where(count > 0.0, count, 1.0)
+    gap = (as_floats(sum_y) - as_floats(sum_p)) / size
+    # A bin of one label says nothing of its own spread; take the widest there is.
+    spread = np.where(count > 1.0, as_floats(sum_sq) / size - gap**2, 0.25)
+    weight = count / _total(count)[..., None]
+    variance = np.maximum(spread, 0.0) / np.maximum(size - 1.0, 1.0)
+    off = (weight * np.sqrt(2.0 / math.pi * variance)).sum(axis=-1)
+    sd = np.sqrt((1.0 - 2.0 / math.pi) * (weight**2 * variance).sum(axis=-1))
+    half = off + NormalDist().inv_cdf(1.0 - alpha / 2.0) * sd
+    value = ece(n, sum_p, sum_y)
+    return as_floats(np.maximum(value - half, 0.0)), as_floats(np.minimum(value + half, 1.0))
 
 
 def squared_debiased(n: ArrayLike, sum_p: ArrayLike, sum_y: ArrayLike) -> FloatArray:

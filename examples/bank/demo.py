@@ -18,6 +18,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from examples.bank.events import DEPLOYMENTS, PREDICTIONS, Publication, publications
+from examples.bank.months import Months
 from examples.bank.reference import EFFECTIVE_MS, UNTIL_MS, reference
 from examples.bank.timeline import load
 from schemas.policy import Policy
@@ -137,7 +138,7 @@ def run(
 def _stream(console: Console, driver: Driver, policy: Policy, limit: int | None) -> None:
     calls = load()
     profile = reference(calls, policy)
-    canary = Canary()
+    canary, months = Canary(), Months()
     learnt = False
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
@@ -146,6 +147,8 @@ def _stream(console: Console, driver: Driver, policy: Policy, limit: int | None)
         def tell(news: News | None) -> None:
             if news is not None:
                 canary.hear(news)
+                for line in months.add(news.windows):
+                    progress.console.print(line)
                 _print(progress.console, news)
 
         latest_ms = 0
@@ -164,6 +167,8 @@ def _stream(console: Console, driver: Driver, policy: Policy, limit: int | None)
             if publication.topic == PREDICTIONS:
                 progress.update(task, advance=1, description=date(latest_ms)[:7])
         tell(driver.finish(latest_ms + policy.horizon_ms + 2 * DAY_MS))
+        for line in months.rest():
+            progress.console.print(line)
 
 
 def _deployment_line(publication: Publication) -> str:

@@ -131,6 +131,7 @@ class OverKafka:
     def _news(self) -> News:
         """What the consumer heard since the last call."""
         heard, news = Results(), News()
+        news.windows += self._reader.read().windows
         while not self._heard.empty():
             received = self._heard.get()
             found = heard.add(received.topic, json.dumps(received.body).encode())

@@ -78,11 +78,13 @@ class Decide:
             A pane holds too many rows.
         """
         subjects = [self._subject(merge.pane_key(delta)) for delta in batch.panes]
+        # Rows on time may lie far behind the mark at the end of their own batch.
+        before = clock.watermarks(self._state)
         if not clock.observe(self._state, batch):
             return
         for delta, subject in zip(batch.panes, subjects, strict=True):
             window = merge.window_of(merge.pane_key(delta), subject.policy)
-            if self._gone(window, subject):
+            if self._gone(window, subject, before):
                 continue
             new = self._state.windows.get(window) is None
             merge.add(self._state, delta, subject.policy)
@@ -267,12 +269,12 @@ class Decide:
             cut=cut,
         )
 
-    def _gone(self, window: WindowKey, subject: Subject) -> bool:
+    def _gone(self, window: WindowKey, subject: Subject, now: Watermarks) -> bool:
         """Whether a window was forgotten, so that what is left of it would mislead."""
         if self._state.windows.get(window) is not None:
             return False
-        time = clock.watermarks(self._state).predictions_ms
-        return time is not None and merge.expired(window, subject.policy, time)
+        time_ms = now.predictions_ms
+        return time_ms is not None and merge.expired(window, subject.policy, time_ms)
 
     def _expire(self, now: Watermarks) -> None:
         """Forget windows that nothing can change any more; one not judged yet is kept."""

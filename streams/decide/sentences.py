@@ -18,7 +18,7 @@ NAMES = {
     "missing_rate": "missing rate",
     "out_of_range_rate": "out-of-range rate",
     "strays": "number of rows sent to the wrong partition",
-    "tv": "distance from the reference (total variation)",
+    "tv": "drift (total variation)",
 }
 RATES = frozenset(
     {

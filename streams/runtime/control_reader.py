@@ -19,16 +19,16 @@ class ControlReader:
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self.control = Control()
+        self._transport = transport
         self._names = {settings.topic(name): name for name in topics.CONTROL}
         self._follower = transport.tail(list(self._names), from_beginning=True)
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Read all that is in the log by now."""
-        while True:
+        """Read all that is in the log by now: its ends are asked for, not remembered."""
+        ends = {place: self._transport.end_offset(*place) for place in self._follower.positions()}
+        while any(self._follower.positions()[place] < end for place, end in ends.items()):
             self.poll(timeout_ms=100)
-            if self._follower.at_end():
-                return
 
     def poll(self, *, timeout_ms: int = 0) -> bool:
         """Read what is new; True if there was anything."""

@@ -64,6 +64,24 @@ def test_there_is_something_to_lose(uninterrupted: Results) -> None:
     assert any(window.late for window in uninterrupted.windows.values())
 
 
+@pytest.mark.parametrize(("shards", "records"), [(1, 1 << 60), (1, 200), (2, 1 << 60)])
+def test_many_checkpoints_or_a_single_one_give_the_same(
+    shards: int, records: int, story: Scenario, uninterrupted: Results
+) -> None:
+    """Also where one checkpoint spans more event time than a window is held for."""
+    changed = {"shards": shards, "checkpoint_records": records}
+    settings = SETTINGS.model_copy(update=changed)
+    transport = CrashingTransport()
+    announce(transport, settings, story)
+    for message in [*story.messages, *closing(settings, story.end_ms)]:
+        transport.sender().send(message)
+    with Cluster(settings, transport=transport, clock=ManualClock()) as cluster:
+        while cluster.step():
+            pass
+        cluster.drain()
+    assert_as_if_nothing_had_happened(transport, uninterrupted)
+
+
 @pytest.mark.parametrize(
     ("seed", "workers", "keep_disk"),
     [(1, 1, True), (2, 1, False), (3, 2, True), (4, 2, False)],
@@ -90,9 +108,9 @@ def test_deaths_at_random_points_change_nothing(
         del messages[:size]
         for _ in range(rng.randint(0, 2)):
             crew.step()
-        if rng.random() < 0.6:
+        if rng.random() < 0.5:
             crew.crash_ingest(rng.randrange(workers), rng.choice(INGEST_POINTS), rng)
-        if rng.random() < 0.6:
+        if rng.random() < 0.5:
             crew.crash_decide(rng.choice(DECIDE_POINTS), rng)
     for message in closing(SETTINGS, story.end_ms):
         sender.send(message)

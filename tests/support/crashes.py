@@ -160,6 +160,9 @@ class Crew:
     def _dies(self, worker: IngestWorker | DecideWorker, point: str, rng: random.Random) -> bool:
         if point == BETWEEN:
             return True
+        if worker is self.decide:
+            for ingest in self.ingest:
+                ingest.checkpoint()
         self._transport.arm(point, after=rng.randint(0, 5) if point == PUBLISHING else 0)
         try:
             worker.step()

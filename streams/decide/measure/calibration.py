@@ -22,8 +22,15 @@ def metrics(layout: Layout, vector: Ints) -> list[Metric]:
     z = spiegelhalter.z(
         slope=layout.total(vector, "slope_d"), variance=layout.total(vector, "z_var")
     )
+    ece_low, ece_high = ece.interval(counts, p, y, layout.values(vector, "cal_sq"), LEVEL)
     return [
-        _plain("ece", n, float(ece.debiased(counts, p, y, pq))),
+        Metric(
+            name="ece",
+            n=n,
+            value=number(float(ece.debiased(counts, p, y, pq))),
+            low=number(float(ece_low)),
+            high=number(float(ece_high)),
+        ),
         _plain("ece_noise_floor", n, float(ece.noise_floor(counts, pq))),
         _plain("spiegelhalter_z", n, float(z)),
         Metric(

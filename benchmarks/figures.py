@@ -1,0 +1,38 @@
+"""Minimum, median and maximum of figures, and of the ratio of two of them in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What several runs gave."""
+
+    minimum: float
+    median: float
+    maximum: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self:
+        """Of one value for each run."""
+        ordered = sorted(values)
+        return cls(ordered[0], median(ordered), ordered[-1])
+
+    def rounded(self) -> dict[str, float]:
+        """With three decimals."""
+        return {name: round(value, 3) for name, value in asdict(self).items()}
+
+
+def share(runs: Sequence[Mapping[str, float]], name: str, base: str) -> Spread:
+    """One figure as a share of another of the same run.
+
+    Examples
+    --------
+    >>> share([{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}], "a", "b")
+    Spread(minimum=0.5, median=0.625, maximum=0.75)
+    """
+    return Spread.of(run[name] / run[base] for run in runs)
