@@ -12,7 +12,7 @@ help:
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
 	@echo "make lock        pin dependencies anew"
-	@echo "make schemas     generate JSON Schema, AsyncAPI and the dashboard anew"
+	@echo "make schemas     generate JSON Schema, AsyncAPI, the dashboard and the tables of the docs anew"
 
 setup: $(READY)
 
@@ -38,6 +38,7 @@ check: setup
 	$(BIN)/python -m schemas.json_schema --check
 	$(BIN)/python -m schemas.asyncapi --check
 	$(BIN)/python -m streams.runtime.dashboard --check
+	$(BIN)/python -m docs.tables --check
 
 test: check
 	$(BIN)/pytest
@@ -54,6 +55,7 @@ schemas: setup
 	$(BIN)/python -m schemas.json_schema --write
 	$(BIN)/python -m schemas.asyncapi --write
 	$(BIN)/python -m streams.runtime.dashboard --write
+	$(BIN)/python -m docs.tables --write
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

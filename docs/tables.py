@@ -39,7 +39,6 @@ POLICY_KEYS = {
     "labels.coverage": "Share of labels a cohort needs then; else the verdict is `cannot_tell`.",
     "labels.lateness": "How far feedback may be behind its partition's latest and be on time.",
     "labels.positive": "Label that counts as 1 in a binary task. Left out: `1`, `true` or `yes`.",
-    "labels.classes": "Labels of a multiclass task, for people; the scores name the classes.",
     "labels.scale": "Size of a large error in regression; errors are divided by it.",
     "features.NAME.type": "How values are compared.",
     "features.NAME.min": "Lowest value in range; numeric only.",

@@ -55,7 +55,8 @@ class PolicyError(KittiwakeError):
     """
 
     def __init__(self, message: str, *, file: str = "", line: int = 0, column: int = 0) -> None:
-        place = f"{file}:{line}:{column}: " if file else ""
+        at = f":{line}:{column}" if line else ""
+        place = f"{file}{at}: " if file else ""
         super().__init__(f"{place}{message}")
         self.file = file
         self.line = line

@@ -96,8 +96,8 @@ class Labels(Message):
 
     ``horizon`` is how long a prediction waits for its label, ``maturity`` the age at which a
     cohort of predictions is judged, ``coverage`` the share of labels it needs then,
-    ``positive`` the label that counts as 1 of a binary task, ``classes`` the labels of a
-    multiclass task, ``scale`` the size of a large regression error (errors are divided by it).
+    ``positive`` the label that counts as 1 of a binary task, ``scale`` the size of a large
+    regression error (errors are divided by it).
     """
 
     horizon: Duration = "30d"
@@ -105,7 +105,6 @@ class Labels(Message):
     coverage: Annotated[float, Field(ge=0, le=1)] = 0.8
     lateness: Duration = "1d"
     positive: Scalar = None
-    classes: list[str] | None = None
     scale: Annotated[float, Field(gt=0)] = 1.0
 
 

@@ -7,6 +7,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from schemas.errors import KittiwakeError
 from streams.commands import control, demo, follow, processes, replays
@@ -36,7 +37,8 @@ def main() -> None:
     try:
         app()
     except KittiwakeError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error[/] {error}")
+        stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+        stderr.print(f"[red]error[/] {escape(str(error))}")
         sys.exit(1)
 
 

@@ -34,11 +34,19 @@ def learn(transport: Transport, settings: Settings, *, model: str, count: int) -
 
 
 def profile_of(events: Sequence[HotPrediction], *, model: str, source: str) -> ReferenceProfile:
-    """A reference of predictions: every feature, and the score where all have one."""
-    names = sorted({name for event in events for name in event.features})
+    """A reference of predictions: every feature, every signal of the output, and the score."""
+    rows = [{**(event.output.signals or {}), **event.features} for event in events]
     columns: Mapping[str, Sequence[object]] = {
-        name: [event.features.get(name) for event in events] for name in names
+        name: [row.get(name) for row in rows] for name in sorted({k for row in rows for k in row})
     }
-    scores = [event.output.score for event in events]
-    known = [score for score in scores if score is not None]
-    return build(model, columns, score=known or None, source=source)
+    scores = [_score(event) for event in events]
+    known = any(score is not None for score in scores)
+    return build(model, columns, score=scores if known else None, source=source)
+
+
+def _score(event: HotPrediction) -> float | None:
+    """The number whose distribution is watched: a score, the best of several, or a value."""
+    output = event.output
+    if output.scores:
+        return max(output.scores.values())
+    return output.value if output.score is None else output.score

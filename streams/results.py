@@ -83,7 +83,7 @@ class ResultReader:
         self._follower: Follower = transport.tail(list(self._names), from_beginning=True)
 
     def read(self, *, timeout_ms: int = 0) -> News:
-        """What is new."""
+        """What is new; with a timeout, everything up to the end of the log."""
         news = News()
         while True:
             records = self._follower.poll(max_records=2_000, timeout_ms=timeout_ms)
@@ -92,7 +92,7 @@ class ResultReader:
                 news.windows += found.windows
                 news.alerts += found.alerts
                 news.rollouts += found.rollouts
-            if not records:
+            if not records and (timeout_ms == 0 or self._follower.at_end()):
                 return news
 
     def close(self) -> None:

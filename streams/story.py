@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
 from rich.console import JustifyMethod
+from rich.markup import escape
 from rich.table import Table
 
 from schemas.alerts import Alert, AlertAction
@@ -22,9 +23,9 @@ def alert_line(alert: Alert) -> str:
     """One line for an alert."""
     day = date(alert.window_end_ms)
     if alert.action is AlertAction.RESOLVED:
-        return f"[green]{day}  resolved[/]  {alert.summary}"
+        return f"[green]{day}  resolved[/]  {escape(alert.summary)}"
     colour = "red" if alert.severity == "page" else "yellow"
-    return f"[{colour}]{day}  {alert.severity.upper():6}[/]  {alert.summary}"
+    return f"[{colour}]{day}  {alert.severity.upper():6}[/]  {escape(alert.summary)}"
 
 
 def rollout_line(event: RolloutEvent) -> str | None:
@@ -32,7 +33,7 @@ def rollout_line(event: RolloutEvent) -> str | None:
     if event.action is RolloutAction.HOLD:
         return None
     day = date(event.decided_at_ms)
-    return f"[bold magenta]{day}  {event.action.upper()}[/]  {event.summary}"
+    return f"[bold magenta]{day}  {event.action.upper()}[/]  {escape(event.summary)}"
 
 
 def date(time_ms: int) -> str:
@@ -79,13 +80,15 @@ def _window_row(window: WindowResult) -> dict[str, str]:
     arm = "" if window.arm is Arm.BASELINE else f" {window.arm.value}"
     return {
         "from": date(window.start_ms) if window.end_ms - window.start_ms < DAY_MS else day(window),
-        "stream": f"{window.model} {window.version}{arm}",
+        "stream": escape(f"{window.model} {window.version}{arm}"),
         "predictions": f"{window.predictions:,}",
         "labelled": f"{window.coverage.share:.0%}",
         "error % (95 %)": _interval(metrics.get(("error_rate", ""))),
         "Brier": _plain(metrics.get(("brier", ""))),
         "ECE": _plain(metrics.get(("ece", ""))),
-        "most drifted": f"{worst.feature} {worst.value:.2f}" if worst and worst.value else "",
+        "most drifted": escape(f"{worst.feature} {worst.value:.2f}")
+        if worst and worst.value
+        else "",
         "verdict": f"[{colour}]{window.verdict.value.replace('_', ' ')}[/]",
     }
 
@@ -122,8 +125,8 @@ def alerts_table(results: Results) -> Table:
     for (stream, metric, severity), opened in sorted(groups.items()):
         ends = sorted(alert.window_end_ms for alert in opened)
         table.add_row(
-            stream,
-            metric,
+            escape(stream),
+            escape(metric),
             severity,
             str(len(opened)),
             date(ends[0])[:10],
@@ -142,9 +145,9 @@ def rollouts_table(results: Results) -> Table:
         if event.action is not RolloutAction.HOLD:
             table.add_row(
                 date(event.decided_at_ms)[:10],
-                f"{event.model} {event.canary}",
+                escape(f"{event.model} {event.canary}"),
                 event.action.value,
-                event.summary,
+                escape(event.summary),
             )
     holds = sum(e.action is RolloutAction.HOLD for e in results.rollouts.values())
     table.caption = f"and {holds} windows on hold before"

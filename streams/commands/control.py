@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from schemas import topics
@@ -90,7 +91,7 @@ def check_topics(
 def check_policy(file: PolicyFile) -> None:
     """Read a policy and say what it watches; errors name line, column and the fix."""
     policy = load(file)
-    console.print(f"[green]{file} is good[/]  hash {policy.hash}")
+    console.print(f"[green]{escape(str(file))} is good[/]  hash {policy.hash}", soft_wrap=True)
     console.print(_describe(policy))
 
 
@@ -151,8 +152,8 @@ def profile(
         (f"{name} (numeric)" for name in found.numeric),
         (f"{name} (categorical)" for name in found.categorical),
     )
-    console.print(f"{out}: {found.n:,} rows, hash {found.hash}")
-    console.print("  " + ", ".join(kinds))
+    console.print(f"{out}: {found.n:,} rows, hash {found.hash}", markup=False, soft_wrap=True)
+    console.print("  " + ", ".join(kinds), markup=False)
 
 
 def read_reference(path: Path) -> ReferenceProfile:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from schemas import topics
 from schemas.alerts import Alert
@@ -64,13 +65,16 @@ def _line(output: Output, value: bytes) -> str | None:
             return alert_line(Alert.model_validate_json(value))
         case Output.ROLLOUTS:
             event = RolloutEvent.model_validate_json(value)
-            return rollout_line(event) or f"[dim]{date(event.decided_at_ms)}  {event.summary}[/]"
+            return (
+                rollout_line(event)
+                or f"[dim]{date(event.decided_at_ms)}  {escape(event.summary)}[/]"
+            )
         case Output.WINDOWS:
             window = WindowResult.model_validate_json(value)
             stream = " ".join(
                 x for x in (window.model, window.version, window.arm, window.segment) if x
             )
             return (
-                f"{date(window.start_ms)}  {stream}  {window.predictions:,} predictions, "
+                f"{date(window.start_ms)}  {escape(stream)}  {window.predictions:,} predictions, "
                 f"{window.coverage.share:.0%} labelled, {window.verdict.value}"
             )

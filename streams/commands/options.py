@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
+from schemas.errors import ConfigurationError
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.settings import Settings
 
@@ -57,10 +59,23 @@ MetricsPort = Annotated[
 
 
 def settings_of(**given: object) -> Settings:
-    """Settings from the environment, with the options that were given on top."""
-    return Settings.model_validate(
-        Settings().model_dump() | {k: v for k, v in given.items() if v is not None}
-    )
+    """Settings from the environment, with the options that were given on top.
+
+    Raises
+    ------
+    ConfigurationError
+        If a value cannot be; names the setting, the value and its environment variable.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings.model_validate(Settings().model_dump() | chosen)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        raise ConfigurationError(
+            f"setting {name} is {first['input']!r}: {first['msg']}; "
+            f"change the option or KITTIWAKE_{name.upper()}"
+        ) from None
 
 
 def kafka(settings: Settings) -> KafkaTransport:

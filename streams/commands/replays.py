@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas import topics
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, ProfileError
 from schemas.policy import Policy
 from schemas.policy_file import load
 from schemas.reference import ReferenceProfile
@@ -70,7 +70,8 @@ def show(results: Results, out: Path) -> None:
     if results.rollouts:
         console.print(rollouts_table(results))
     console.print(f"{results.dead_letters} dead letters")
-    console.print("files: " + ", ".join(str(path) for path in results.write(out)))
+    paths = ", ".join(str(path) for path in results.write(out))
+    console.print(f"files: {paths}", markup=False, soft_wrap=True)
 
 
 def _texts(news: News | None) -> Iterator[str]:
@@ -100,10 +101,17 @@ def _start(
 
 
 def _profile(policy: Policy, records: list[Record]) -> ReferenceProfile:
-    events = [row.event for row in decode_predictions(records).rows]
+    rows = decode_predictions(records).rows
+    events = [row.event for row in rows if row.event.model == policy.model]
     if not events:
-        raise ConfigurationError("there is no usable prediction to learn a reference from")
-    return profile_of(events, model=policy.model, source=f"first {len(events)} predictions")
+        raise ConfigurationError(
+            f"no usable prediction of model {policy.model!r} among the first {len(records)} to "
+            "learn a reference from; check `model` of the policy, or say --learn 0"
+        )
+    try:
+        return profile_of(events, model=policy.model, source=f"first {len(events)} predictions")
+    except ProfileError as error:
+        raise ConfigurationError(f"no reference can be learnt: {error}; say --learn 0") from None
 
 
 def _size(files: list[Path]) -> int:

@@ -34,8 +34,7 @@ TEXT_LENGTH = 4_000
 """Most characters of its message: a label or a key may be as long as a record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Generic[T]):
+class Row(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """One event and where it came from; ``index`` is its place inside a batch message."""
 
     event: T
@@ -93,6 +92,7 @@ def dead_letter(
 ) -> DeadLetter:
     """A dead letter for one row of a record; ``value`` is the row where it is not the record."""
     raw = (record.value or b"") if value is None else value
+    message = message[:TEXT_LENGTH]
     if len(raw) > KEPT_BYTES:
         message += f"; the first {KEPT_BYTES:,} of {len(raw):,} bytes are kept here"
     return DeadLetter(
@@ -103,7 +103,7 @@ def dead_letter(
         row=row,
         reason=reason,
         field=field[:TEXT_LENGTH],
-        message=message[:TEXT_LENGTH],
+        message=message,
         value_base64=base64.b64encode(raw[:KEPT_BYTES]).decode(),
         time_ms=min(max(record.timestamp_ms, 0), MAX_TIME_MS),
     )
@@ -155,6 +155,8 @@ def _beat(record: Record, value: bytes, found: Decoded[T]) -> None:
 
 
 def _time_ms(time: int | str) -> int:
+    if isinstance(time, int) and 0 <= time <= MAX_TIME_MS:
+        return time
     try:
         time_ms = milliseconds(time)
         if not 0 <= time_ms <= MAX_TIME_MS:

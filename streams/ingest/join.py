@@ -9,8 +9,7 @@ predictions and feedback are read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.feedback import FeedbackKind
 from schemas.summaries import Part
 from streams.ingest.decode import dead_letter
-from streams.ingest.panes import Panes, Slot
+from streams.ingest.panes import Panes, Slot, Slots
 from streams.ingest.pending import WAITING_BYTES, Pending, Waiting, tails_of
 from streams.ingest.plan import Plan
 from streams.runtime.transport import Record
@@ -30,8 +29,7 @@ States: TypeAlias = dict[Part, list[tuple[float, int, int]]]
 """Truth, delay and sign of what each part holds of one prediction."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelChange:
+class LabelChange(NamedTuple):
     """One signed addition to a label pane; the delay is that of the feedback."""
 
     slot: Slot
@@ -130,7 +128,8 @@ def _add(plan: Plan, changes: Sequence[LabelChange], panes: Panes) -> None:
     build.ones("delay", np.arange(len(changes)), np.searchsorted(DELAYS_MS, delays, "left"))
     plan.outcome.add(build, tails, truth)
     signs = np.array([change.sign for change in changes], np.int64)
-    panes.add(plan, build.build(), [c.slot for c in changes], signs, labels=True)
+    slots = Slots.of(change.slot for change in changes)
+    panes.add(plan, build.build(), slots, signs, labels=True)
 
 
 def _truth(feedback: Waiting, plan: Plan) -> float | None:

@@ -6,6 +6,7 @@ its prediction. ``x`` and ``y`` hour sequence: the keys of either kind that laps
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -27,8 +28,18 @@ def key(kind: bytes, model: str, prediction_id: str) -> bytes:
     >>> key(PENDING, "m", "id-1")
     b'p\\x00\\x01mid-1'
     """
-    name = model.encode()
-    return kind + len(name).to_bytes(2, "big") + name + prediction_id.encode()
+    return kind + name(model, prediction_id)
+
+
+def name(model: str, prediction_id: str) -> bytes:
+    """What the keys of a prediction have after the kind."""
+    return _prefix(model) + prediction_id.encode()
+
+
+@lru_cache(maxsize=10_000)
+def _prefix(model: str) -> bytes:
+    encoded = model.encode()
+    return len(encoded).to_bytes(2, "big") + encoded
 
 
 def lapse_key(kind: bytes, hour: int, epoch: int, sequence: int, part: int) -> bytes:

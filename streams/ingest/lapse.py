@@ -8,7 +8,10 @@ by the hour in which they lapse, so that nothing is searched and memory does not
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from schemas.dead_letters import DeadLetter
 from streams.ingest import keys
@@ -32,6 +35,15 @@ class Lapses:
         """Remember that a value of ``time_ms`` lapses ``kept_ms`` later."""
         hour = max(time_ms + kept_ms, 0) // keys.HOUR_MS
         self._new[kind, hour].append((key, time_ms))
+
+    def note_many(
+        self, kind: bytes, places: Sequence[bytes], *, times_ms: Sequence[int], kept_ms: int
+    ) -> None:
+        """The same for values of several times."""
+        listed = list(zip(places, times_ms, strict=True))
+        hours = np.maximum(np.asarray(times_ms, np.int64) + kept_ms, 0) // keys.HOUR_MS
+        for hour in np.unique(hours).tolist():
+            self._new[kind, hour] += [listed[i] for i in np.flatnonzero(hours == hour).tolist()]
 
     def save(self, store: Overlay, epoch: int, sequence: int) -> None:
         """Write the new lists."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,12 +11,12 @@ from detectors.latency import ddsketch
 from detectors.outcomes.contract import Tails
 from detectors.summary import CellBuilder, Ints
 from schemas.hot import HotPrediction
-from streams.ingest.panes import Panes, Slot
+from streams.ingest.panes import Panes, Slots
 from streams.ingest.plan import Plan
 
 
 def observe(
-    plan: Plan, events: Sequence[HotPrediction], tails: Tails, slots: Sequence[Slot], panes: Panes
+    plan: Plan, events: Sequence[HotPrediction], tails: Tails, slots: Slots, panes: Panes
 ) -> None:
     """Add predictions of one plan to their panes; all sequences have length n."""
     build = CellBuilder(plan.inputs)
@@ -27,25 +27,27 @@ def observe(
     build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
     _latency(build, plan, events)
     _score(build, plan, tails)
-    broken = [feature.add(build, column(events, feature.name)) for feature in plan.features]
+    table = [_features(event) for event in events]
+    broken = [
+        feature.add(build, [row.get(feature.name) for row in table]) for feature in plan.features
+    ]
     if broken:
         build.ones("n_violation", np.unique(np.concatenate(broken)))
     panes.add(plan, build.build(), slots, np.ones(len(events), np.int64), labels=False)
 
 
-def count(plan: Plan, field: str, slots: Sequence[Slot], panes: Panes) -> None:
+def count(plan: Plan, field: str, slots: Slots, panes: Panes) -> None:
     """Count rows that are not observed (duplicates, strays) in one field."""
     build = CellBuilder(plan.inputs)
-    build.ones(field, np.arange(len(slots)))
-    panes.add(plan, build.build(), slots, np.ones(len(slots), np.int64), labels=False)
+    n = len(slots.groups)
+    build.ones(field, np.arange(n))
+    panes.add(plan, build.build(), slots, np.ones(n, np.int64), labels=False)
 
 
-def column(events: Sequence[HotPrediction], name: str) -> list[Value]:
-    """Values of a feature; a signal of the output stands in where there is no such feature."""
-    return [
-        event.features[name] if name in event.features else (event.output.signals or {}).get(name)
-        for event in events
-    ]
+def _features(event: HotPrediction) -> Mapping[str, Value]:
+    """Features by name; a signal of the output stands in where there is no such feature."""
+    signals = event.output.signals
+    return {**signals, **event.features} if signals else event.features
 
 
 def _latency(build: CellBuilder, plan: Plan, events: Sequence[HotPrediction]) -> None:

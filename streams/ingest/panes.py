@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,13 +14,27 @@ from streams.ingest.plan import Plan
 from streams.ingest.routes import Route, Routes
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """Where a row counts: its route, the part and the start of the pane."""
 
     route: int
     part: Part
     start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Where rows count: ``distinct[groups[i]]`` is the place of row i; ``groups`` is (n,)."""
+
+    distinct: Sequence[Slot]
+    groups: Ints
+
+    @classmethod
+    def of(cls, slots: Iterable[Slot]) -> Slots:
+        """Of the slot of each row."""
+        numbers: dict[Slot, int] = {}
+        groups = [numbers.setdefault(slot, len(numbers)) for slot in slots]
+        return cls(list(numbers), np.array(groups, np.int64))
 
 
 class Panes:
@@ -29,9 +44,7 @@ class Panes:
         self._routes = routes
         self._sums: dict[tuple[str, str, str, str, str, str, int, Part], Ints] = {}
 
-    def add(
-        self, plan: Plan, cells: Cells, slots: Sequence[Slot], signs: Ints, *, labels: bool
-    ) -> None:
+    def add(self, plan: Plan, cells: Cells, slots: Slots, signs: Ints, *, labels: bool) -> None:
         """Add rows of one plan.
 
         Parameters
@@ -41,11 +54,9 @@ class Panes:
         slots, signs
             Place and sign of each row, both of length n.
         """
-        numbers: dict[Slot, int] = {}
-        groups = np.array([numbers.setdefault(slot, len(numbers)) for slot in slots], np.int64)
         size = plan.labels.size if labels else plan.inputs.size
-        sums = scatter(cells, groups, signs, len(numbers), size)
-        for slot, vector in zip(numbers, sums, strict=True):
+        sums = scatter(cells, slots.groups, signs, len(slots.distinct), size)
+        for slot, vector in zip(slots.distinct, sums, strict=True):
             route = self._routes[slot.route]
             self._merge(route, "", slot, vector)
             for segment in route.segments:

@@ -10,8 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes.contract import Tails
+from detectors.summary import Ints
 
 _HEADER = struct.Struct("<BIqdqdq")
+_COLUMNS = [
+    ("flags", "u1"),
+    ("route", "<u4"),
+    ("time_ms", "<i8"),
+    ("mature", "<f8"),
+    ("mature_ms", "<i8"),
+    ("final", "<f8"),
+    ("final_ms", "<i8"),
+]
+"""The header as numpy names it."""
+
 ON_TIME, HAS_MATURE, HAS_FINAL = 1, 2, 4
 NEVER = -(1 << 62)
 
@@ -35,7 +47,7 @@ class Pending:
     final_ms: int = NEVER
 
     def pack(self) -> bytes:
-        """A 41-byte header and the tail of the task."""
+        """A 45-byte header and the tail of the task."""
         flags = (
             ON_TIME * self.on_time
             | HAS_MATURE * (self.mature is not None)
@@ -68,6 +80,26 @@ class Pending:
             final=final if flags & HAS_FINAL else None,
             final_ms=final_ms,
         )
+
+
+def pack_new(on_time: NDArray[np.bool_], routes: Ints, times_ms: Ints, tails: Tails) -> list[bytes]:
+    """`Pending.pack` of predictions without a label, all of shape (n,).
+
+    Examples
+    --------
+    >>> tails = np.array([(7,)], np.dtype([("known", "u1")]))
+    >>> rows = np.array([True]), np.array([3]), np.array([60_000]), tails
+    >>> pack_new(*rows) == [Pending(True, 3, 60_000, tails.tobytes()).pack()]
+    True
+    """
+    records = np.zeros(len(tails), np.dtype([*_COLUMNS, ("tail", tails.dtype)]))
+    records["flags"] = on_time * ON_TIME
+    records["route"] = routes
+    records["time_ms"] = times_ms
+    records["mature_ms"] = records["final_ms"] = NEVER
+    records["tail"] = tails
+    packed, size = records.tobytes(), records.itemsize
+    return [packed[i : i + size] for i in range(0, len(packed), size)]
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from detectors.outcomes.contract import Label
 from schemas import topics
 from schemas.dead_letters import DeadLetter
 from schemas.summaries import Mark, PaneDelta, Part
@@ -324,6 +325,11 @@ def _key(kind: bytes, item: admit.Admitted) -> bytes:
     return keys.key(kind, item.row.event.model, item.row.event.prediction_id)
 
 
+def _portable(label: Label) -> Label:
+    """A label that MessagePack can hold: it knows no integer beyond 64 bits, JSON does."""
+    return str(label) if isinstance(label, int) and abs(label) >= 1 << 63 else label
+
+
 def _waiting(item: admit.AdmittedFeedback) -> Waiting:
     event, record = item.row.event, item.row.record
     return Waiting(
@@ -331,7 +337,7 @@ def _waiting(item: admit.AdmittedFeedback) -> Waiting:
         late=item.late,
         watermark_ms=item.watermark_ms,
         kind=str(event.kind),
-        label=event.label,
+        label=_portable(event.label),
         value=event.value,
         signals=event.signals,
         topic=record.topic,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +59,11 @@ class Plan:
         return self.policy.pane_ms
 
     @cached_property
+    def window_ms(self) -> int:
+        """Length of a window."""
+        return self.policy.window_ms
+
+    @cached_property
     def lateness_ms(self) -> int:
         """How late a prediction may be to count as on time."""
         return self.policy.lateness_ms
@@ -88,7 +94,7 @@ class Plan:
 
     def window_end(self, time_ms: int) -> int:
         """End of the window of a time."""
-        return time_ms - time_ms % self.policy.window_ms + self.policy.window_ms
+        return time_ms - time_ms % self.window_ms + self.window_ms
 
 
 class Plans:
@@ -104,6 +110,22 @@ class Plans:
         if activation is None:
             return None
         return self.of(activation.policy, activation.reference or "")
+
+    def at_each(self, models: Sequence[str], times_ms: Sequence[int]) -> list[Plan | None]:
+        """`at` for many rows; a model is looked up once where it has one plan for all of them."""
+        if not models:
+            return []
+        first_ms, last_ms = min(times_ms), max(times_ms)
+        active = self._control.active
+        steady = {
+            model: self.at(model, last_ms)
+            for model in set(models)
+            if active(model, first_ms) is active(model, last_ms)
+        }
+        return [
+            steady[model] if model in steady else self.at(model, time_ms)
+            for model, time_ms in zip(models, times_ms, strict=True)
+        ]
 
     def of(self, policy_hash: str, reference_hash: str) -> Plan | None:
         """The plan of two hashes, None while one of them is not known."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from schemas.hot import HotPrediction
 from streams.ingest.plan import Plan
 
 OTHER = "<other>"
@@ -52,6 +55,25 @@ class Routes:
         )
         number = self._numbers.get(route)
         return self._append(route) if number is None else number
+
+    def number_each(self, plan: Plan, events: Sequence[HotPrediction]) -> list[int]:
+        """`number` for rows of one plan, once for each kind of row.
+
+        What is remembered holds for this call only: the segments of a model may fill up under
+        another plan.
+        """
+        keys = plan.policy.segments
+        found: dict[tuple[str | None, ...], int] = {}
+        numbers = []
+        for event in events:
+            segments = event.segments
+            kind = (event.version, event.arm, *[segments.get(key) for key in keys])
+            number = found.get(kind)
+            if number is None:
+                number = self.number(plan, event.version, event.arm, segments)
+                found[kind] = number
+            numbers.append(number)
+        return numbers
 
     def new(self) -> dict[int, Route]:
         """Routes added since the last call."""

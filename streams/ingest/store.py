@@ -35,12 +35,18 @@ class Overlay:
         """Values of keys, in their order."""
         changes = self._changes
         unknown = [key for key in keys if key not in changes]
-        found = dict(zip(unknown, self._base.get_many(unknown), strict=True)) if unknown else {}
-        return [changes[key] if key in changes else found[key] for key in keys]
+        found = iter(self._base.get_many(unknown))
+        if len(unknown) == len(keys):
+            return list(found)
+        return [changes[key] if key in changes else next(found) for key in keys]
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a value."""
         self._changes[key] = value
+
+    def put_many(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """Set the value of each key."""
+        self._changes.update(zip(keys, values, strict=True))
 
     def delete(self, key: bytes) -> None:
         """Forget a key."""

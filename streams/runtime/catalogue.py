@@ -103,7 +103,10 @@ METRIC_LOW = Declared("kittiwake_metric_low", _G, "Lower end of its interval.", 
 METRIC_HIGH = Declared("kittiwake_metric_high", _G, "Upper end of its interval.", _METRIC)
 METRIC_BUDGET = Declared("kittiwake_metric_budget", _G, "Highest acceptable level.", _METRIC)
 VERDICT = Declared(
-    "kittiwake_verdict", _G, "1 for the verdict of the latest window.", (*_STREAM, "verdict")
+    "kittiwake_verdict",
+    _G,
+    "1 for the verdict of the latest matured window.",
+    (*_STREAM, "verdict"),
 )
 LABEL_COVERAGE = Declared(
     "kittiwake_label_coverage", _G, "Labelled share of the latest matured window.", _STREAM

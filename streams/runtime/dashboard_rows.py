@@ -22,7 +22,7 @@ STATE = Row(
     (
         stat(
             "Verdict",
-            "Verdict of the latest window; cannot_tell is not healthy.",
+            "Verdict of the latest matured window; cannot_tell is not healthy.",
             f"kittiwake_verdict{_WHOLE} == 1",
             _VERSION + " {{verdict}}",
         ),

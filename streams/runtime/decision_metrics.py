@@ -29,9 +29,9 @@ Stream = tuple[str, str, str, str]
 class DecisionMetrics:
     """Show the latest window of each stream, and what is open.
 
-    Metrics that need labels, and the label coverage, come from the latest *matured* window: the
-    first labels of a young window are no random sample of it. All others come from the latest
-    window. A revision of an older window is counted and not shown, so that a dashboard never
+    The verdict, metrics that need labels, and the label coverage come from the latest *matured*
+    window: the first labels of a young window are no random sample of it. All others come from
+    the latest window. A revision of an older window is counted and not shown, so that a dashboard never
     moves back in time.
 
     Parameters
@@ -54,16 +54,16 @@ class DecisionMetrics:
 
     def window(self, result: WindowResult) -> None:
         """Show a published window result."""
-        kind = "revision" if result.revision else "first"
+        kind = "revision" if result.revision > 1 else "first"
         self._metrics.inc(WINDOWS, model=result.model, kind=kind)
         stream = (result.model, result.version, result.arm.value, result.segment)
         labels = dict(zip(LABEL_COVERAGE.labels, stream, strict=True))
         if result.start_ms >= self._latest.get(stream, 0):
             self._latest[stream] = result.start_ms
-            self._verdict(result.verdict, labels)
             self._show([m for m in result.metrics if m.name not in LABEL_METRICS], labels)
         if result.coverage.matured and result.start_ms >= self._matured.get(stream, 0):
             self._matured[stream] = result.start_ms
+            self._verdict(result.verdict, labels)
             self._metrics.set(LABEL_COVERAGE, result.coverage.share, **labels)
             self._show([m for m in result.metrics if m.name in LABEL_METRICS], labels)
 

@@ -123,7 +123,7 @@ def test_the_endpoint_serves_and_stops() -> None:
 
 
 def _window(
-    start_ms: int, *, error: float | None, psi: float, matured: bool, revision: int = 0
+    start_ms: int, *, error: float | None, psi: float, matured: bool, revision: int = 1
 ) -> WindowResult:
     return WindowResult(
         id=f"w{start_ms}",
@@ -163,7 +163,7 @@ def test_labels_are_shown_by_matured_windows_inputs_by_the_latest() -> None:
     assert metrics.value(METRIC, **error) is None
     assert metrics.value(LABEL_COVERAGE, **STREAM) is None
     shown.window(_window(2, error=0.7, psi=0.2, matured=False))
-    shown.window(_window(1, error=0.04, psi=0.9, matured=True, revision=1))
+    shown.window(_window(1, error=0.04, psi=0.9, matured=True, revision=2))
     assert metrics.value(METRIC, **error) == 0.04
     assert metrics.value(METRIC_LOW, **error) == 0.01
     assert metrics.value(METRIC, **psi) == 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -47,6 +48,16 @@ class Job:
         process.kill()
         process.wait()
 
+    def leave(self, name: str) -> None:
+        """SIGTERM; the process must leave in order."""
+        process = self._running.pop(name)
+        process.terminate()
+        assert process.wait(timeout=60) == 0, self.log(name)
+
+    def lose_disk(self, name: str) -> None:
+        """Remove what a process that does not run had on disk, as on a new host."""
+        shutil.rmtree(self._directory / "state" / name)
+
     def stop(self) -> None:
         """SIGTERM to all; each must leave in order."""
         for process in self._running.values():
@@ -84,7 +95,7 @@ class Job:
 def results_of(transport: KafkaTransport, settings: Settings) -> Results:
     """Everything on the output topics by now."""
     reader = ResultReader(transport, settings)
-    reader.read(timeout_ms=1_500)
+    reader.read(timeout_ms=500)
     reader.close()
     return reader.results
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,10 +116,34 @@ def test_workers_over_kafka_give_what_one_process_gives(
     assert_same(results_of(transport, job.settings), in_process)
 
 
+def test_workers_may_join_and_leave_in_midstream(
+    job: Job, transport: KafkaTransport, story: Scenario, in_process: Results
+) -> None:
+    """Shards move from one INGEST worker to two, and on to the second alone."""
+    announce(transport, job.settings, story)
+    job.start("ingest-0")
+    job.start("decide-0")
+    publisher = threading.Thread(
+        target=publish, args=(transport, job.settings, story), kwargs={"for_s": 16}
+    )
+    publisher.start()
+    time.sleep(5)
+    job.start("ingest-1")
+    time.sleep(7)
+    job.leave("ingest-0")
+    publisher.join()
+    job.wait(transport, timeout_s=240)
+    job.stop()
+    assert_same(results_of(transport, job.settings), in_process)
+
+
 def test_sigkill_loses_nothing_and_counts_nothing_twice(
     job: Job, transport: KafkaTransport, story: Scenario, in_process: Results
 ) -> None:
-    """INGEST and DECIDE are killed five times each, at random points, while events come in."""
+    """INGEST and DECIDE are killed five times each, at random points, while events come in.
+
+    Once the disk is lost too: the join store is rebuilt from its log.
+    """
     announce(transport, job.settings, story)
     names = ["ingest-0", "decide-0"]
     for name in names:
@@ -130,11 +155,16 @@ def test_sigkill_loses_nothing_and_counts_nothing_twice(
     rng = random.Random(20_081_017)
     victims = names * KILLS
     rng.shuffle(victims)
+    killed: Counter[str] = Counter()
     for victim in victims:
         time.sleep(rng.uniform(2.5, 6))
         job.kill(victim)
+        killed[victim] += 1
+        if victim == "ingest-0" and killed[victim] == 3:
+            job.lose_disk(victim)
         job.start(victim)
     publisher.join()
+    assert killed == {"ingest-0": KILLS, "decide-0": KILLS}
     job.wait(transport, timeout_s=240)
     job.stop()
     assert_same(results_of(transport, job.settings), in_process)

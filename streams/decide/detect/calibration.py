@@ -13,7 +13,7 @@ from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide.detect.contract import Reading, Recovery, Step
-from streams.decide.detect.recovery import MEMORY, reverse
+from streams.decide.detect.recovery import MEMORY, restarted, reverse
 from streams.decide.measure.calibration import gap_reading
 from streams.decide.subject import Subject
 
@@ -68,9 +68,12 @@ class Calibrated:
             reverse(recovery[place * MEMORY : (place + 1) * MEMORY], increments)
             for place, increments in enumerate(bets)
         ]
+        shown = self.read(subject, vector)
+        bad = shown.low is not None and shown.low > self.tau
+        memories = [restarted(step.memory) if bad else step.memory for step in steps]
         return Recovery(
-            memory=[number for step in steps for number in step.memory],
-            over=all(step.over for step in steps),
+            memory=[number for kept in memories for number in kept],
+            over=not bad and all(step.over for step in steps),
             log_e=min(step.log_e for step in steps),
         )
 

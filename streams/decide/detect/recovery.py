@@ -8,6 +8,9 @@ from detectors.arrays import FloatArray
 from detectors.sequential.e_sr import BudgetedESR
 from streams.decide.detect.contract import ALPHA_RECOVERY, Recovery
 
+NOTHING = -1e300
+"""Log-wealth of a bet that has not begun, as a number that travels."""
+
 MEMORY = 13
 """Length of a memory: windows so far, and the log-wealth of each bet."""
 
@@ -43,3 +46,17 @@ def reverse(memory: list[float], increments: FloatArray) -> Recovery:
     share = ALPHA_RECOVERY * 6.0 / (math.pi * window) ** 2
     over = process.update(increments, share=share)
     return Recovery([window, *process.state()], over, process.log_m - math.log(ALPHA_RECOVERY))
+
+
+def restarted(memory: list[float]) -> list[float]:
+    """A memory whose bets begin anew, for a window that is bad beyond doubt.
+
+    Between two one-sided bets this matters: wealth won while outcomes lay above the scores must
+    not count once they lie below. Beginning anew only delays the end.
+
+    Examples
+    --------
+    >>> restarted([7.0, *[3.0] * 12])[:2]
+    [7.0, -1e+300]
+    """
+    return [memory[0], *[NOTHING] * (MEMORY - 1)]
