@@ -31,8 +31,8 @@ class DecisionMetrics:
 
     The verdict, metrics that need labels, and the label coverage come from the latest *matured*
     window: the first labels of a young window are no random sample of it. All others come from
-    the latest window. A revision of an older window is counted and not shown, so that a dashboard never
-    moves back in time.
+    the latest window. A revision of an older window is counted and not shown, so that a dashboard
+    never moves back in time.
 
     Parameters
     ----------
