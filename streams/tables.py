@@ -140,6 +140,8 @@ def _time_ms(value: object, place: str) -> int:
 
 def _milliseconds(value: object) -> int:
     plain = _whole(_plain(value))
+    if isinstance(plain, str) and plain.isdecimal():
+        return int(plain)
     if isinstance(plain, str):
         moment = datetime.fromisoformat(plain)
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from schemas.base import iso
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotFeedback, HotPrediction
+from streams.ingest import keys
 from streams.ingest.decode import Decoded, Heartbeat, Row, T, dead_letter
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.watermark import running
@@ -24,18 +26,17 @@ PartitionsOf = Callable[[Sequence[bytes]], Sequence[int]]
 """Partition of each key, by the partitioner of the topic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A row with its plan and its watermark."""
+class Admitted(NamedTuple):
+    """A row with its plan, its watermark, and its name in the join store (`keys.name`)."""
 
     row: Row[HotPrediction]
     plan: Plan
     late: bool
     watermark_ms: int
+    name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AdmittedFeedback:
+class AdmittedFeedback(NamedTuple):
     """A feedback row with its model's plan at that time and its watermark."""
 
     row: Row[HotFeedback]
@@ -78,10 +79,9 @@ def admit_predictions(
     admitted: list[Admitted] = []
     stray: list[Admitted] = []
     dead: list[DeadLetter] = []
-    for row, before_ms, future, lost in zip(
-        decoded.rows, timed.before_ms, timed.future, strays, strict=True
+    for row, plan, before_ms, future, lost in zip(
+        decoded.rows, _plans(decoded, plans), timed.before_ms, timed.future, strays, strict=True
     ):
-        plan = plans.at(row.event.model, row.time_ms)
         if future:
             dead.append(row.refused(Reason.FUTURE, _future(row.record, row.time_ms), field="time"))
         elif plan is None:
@@ -90,7 +90,8 @@ def admit_predictions(
             dead.append(_too_late(row, before_ms))
         else:
             late = row.time_ms < before_ms - plan.lateness_ms
-            (stray if lost else admitted).append(Admitted(row, plan, late, before_ms))
+            name = keys.name(row.event.model, row.event.prediction_id)
+            (stray if lost else admitted).append(Admitted(row, plan, late, before_ms, name))
     dead.extend(_stray(item.row) for item in stray)
     return admitted, stray, dead
 
@@ -101,10 +102,9 @@ def admit_feedback(
     """Feedback rows that count, and dead letters."""
     admitted: list[AdmittedFeedback] = []
     dead: list[DeadLetter] = []
-    for row, before_ms, future, lost in zip(
-        decoded.rows, timed.before_ms, timed.future, strays, strict=True
+    for row, plan, before_ms, future, lost in zip(
+        decoded.rows, _plans(decoded, plans), timed.before_ms, timed.future, strays, strict=True
     ):
-        plan = plans.at(row.event.model, row.time_ms)
         if future:
             dead.append(row.refused(Reason.FUTURE, _future(row.record, row.time_ms), field="time"))
         elif plan is None:
@@ -115,6 +115,11 @@ def admit_feedback(
             late = row.time_ms < before_ms - plan.label_lateness_ms
             admitted.append(AdmittedFeedback(row, plan, late, before_ms))
     return admitted, dead
+
+
+def _plans(decoded: Decoded[T], plans: Plans) -> list[Plan | None]:
+    rows = decoded.rows
+    return plans.at_each([row.event.model for row in rows], [row.time_ms for row in rows])
 
 
 def strays(rows: Sequence[Row[T]], shard: int, partitions_of: PartitionsOf) -> list[bool]:

@@ -30,11 +30,11 @@ class Slots:
     groups: Ints
 
     @classmethod
-    def of(cls, slots: Iterable[Slot]) -> Slots:
-        """Of the slot of each row."""
-        numbers: dict[Slot, int] = {}
+    def of(cls, slots: Iterable[tuple[int, Part, int]]) -> Slots:
+        """Of the slot of each row, or its fields."""
+        numbers: dict[tuple[int, Part, int], int] = {}
         groups = [numbers.setdefault(slot, len(numbers)) for slot in slots]
-        return cls(list(numbers), np.array(groups, np.int64))
+        return cls([Slot(*slot) for slot in numbers], np.array(groups, np.int64))
 
 
 class Panes:

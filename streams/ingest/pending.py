@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes.contract import Tails
-from detectors.summary import Ints
 
 _HEADER = struct.Struct("<BIqdqdq")
 _COLUMNS = [
@@ -82,18 +82,19 @@ class Pending:
         )
 
 
-def pack_new(on_time: NDArray[np.bool_], routes: Ints, times_ms: Ints, tails: Tails) -> list[bytes]:
-    """`Pending.pack` of predictions without a label, all of shape (n,).
+def pack_new(
+    on_time: Sequence[bool], routes: Sequence[int], times_ms: Sequence[int], tails: Tails
+) -> list[bytes]:
+    r"""`Pending.pack` of predictions without a label, all of shape (n,).
 
     Examples
     --------
     >>> tails = np.array([(7,)], np.dtype([("known", "u1")]))
-    >>> rows = np.array([True]), np.array([3]), np.array([60_000]), tails
-    >>> pack_new(*rows) == [Pending(True, 3, 60_000, tails.tobytes()).pack()]
+    >>> pack_new([True], [3], [60_000], tails) == [Pending(True, 3, 60_000, b"\x07").pack()]
     True
     """
     records = np.zeros(len(tails), np.dtype([*_COLUMNS, ("tail", tails.dtype)]))
-    records["flags"] = on_time * ON_TIME
+    records["flags"] = np.array(on_time, np.bool_) * ON_TIME
     records["route"] = routes
     records["time_ms"] = times_ms
     records["mature_ms"] = records["final_ms"] = NEVER

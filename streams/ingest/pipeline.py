@@ -23,11 +23,12 @@ from streams.ingest.decode import decode_feedback, decode_predictions
 from streams.ingest.join import LabelChanges, apply, crowded
 from streams.ingest.lapse import Lapses, lapse
 from streams.ingest.observe import count, observe
-from streams.ingest.panes import Panes, Slot
+from streams.ingest.panes import Panes, Slots
 from streams.ingest.pending import (
     WAITING_BYTES,
     Pending,
     Waiting,
+    pack_new,
     pack_waiting,
     unpack_waiting,
 )
@@ -132,12 +133,13 @@ class Shard:
     def apply(self, records: Sequence[Record]) -> None:
         """Take records of both topics, each topic in order of offset; seen offsets are skipped."""
         self._idle_ms = None
-        fresh: dict[str, list[Record]] = defaultdict(list)
+        offsets = self._state.offsets
+        by_topic: dict[str, list[Record]] = defaultdict(list)
         for record in records:
-            if record.offset >= self._state.offsets.get(record.topic, 0):
-                fresh[record.topic].append(record)
-                self._state.offsets[record.topic] = record.offset + 1
-        for topic, new in fresh.items():
+            by_topic[record.topic].append(record)
+        for topic, read in by_topic.items():
+            new = _unseen(read, offsets.get(topic, 0))
+            self.reach({topic: read[-1].offset + 1})
             if topic.endswith(topics.PREDICTIONS):
                 self._predictions(new)
             else:
@@ -197,51 +199,46 @@ class Shard:
         rows, stray, dead = admit.admit_predictions(decoded, timed, self._plans, lost)
         self._dead += decoded.dead + timed.dead + dead
         self._count_rows("n_stray", stray)
-        fresh, duplicates = self._split_duplicates(rows)
+        places = [keys.PENDING + item.name for item in rows]
+        waits = [keys.WAITING + item.name for item in rows]
+        found = self._store.get_many(places + waits)
+        fresh, duplicates = _split_duplicates(rows, found[: len(rows)])
+        early = {
+            place: value
+            for place, value in zip(waits, found[len(rows) :], strict=True)
+            if value is not None
+        }
         self._count_rows("n_duplicate", duplicates)
         for item in duplicates:
             self._counts.duplicates[item.row.event.model] += 1
         changes = LabelChanges()
         for plan, group in _by_plan(fresh):
-            self._observe(plan, group, changes)
+            self._observe(plan, group, early, changes)
         changes.add_to(self._panes)
 
-    def _split_duplicates(
-        self, rows: list[admit.Admitted]
-    ) -> tuple[list[admit.Admitted], list[admit.Admitted]]:
-        """Rows seen for the first time, and rows whose id is pending already; the first wins."""
-        fresh: list[admit.Admitted] = []
-        duplicates: list[admit.Admitted] = []
-        seen: set[bytes] = set()
-        places = [_key(keys.PENDING, item) for item in rows]
-        for item, place, known in zip(rows, places, self._store.get_many(places), strict=True):
-            lapsed = known is not None and (
-                Pending.unpack(known).time_ms + item.plan.kept_ms < item.watermark_ms
-            )
-            if place in seen or (known is not None and not lapsed):
-                duplicates.append(item)
-            else:
-                seen.add(place)
-                fresh.append(item)
-        return fresh, duplicates
-
-    def _observe(self, plan: Plan, rows: list[admit.Admitted], changes: LabelChanges) -> None:
+    def _observe(
+        self,
+        plan: Plan,
+        rows: list[admit.Admitted],
+        early: Mapping[bytes, bytes],
+        changes: LabelChanges,
+    ) -> None:
         events = [item.row.event for item in rows]
+        times_ms = [item.row.time_ms for item in rows]
         tails = plan.outcome.pack([event.output for event in events])
-        slots = [self._slot(item) for item in rows]
-        observe(plan, events, tails, slots, self._panes)
-        packed = tails.tobytes()
-        size = tails.dtype.itemsize
-        waiting = self._store.get_many([_key(keys.WAITING, item) for item in rows])
-        for i, (item, slot, early) in enumerate(zip(rows, slots, waiting, strict=True)):
-            tail = packed[i * size : (i + 1) * size]
-            pending = Pending(not item.late, slot.route, item.row.time_ms, tail)
-            if early is not None:
-                self._meet(pending, unpack_waiting(early), plan, changes)
-                self._store.delete(_key(keys.WAITING, item))
-            place = _key(keys.PENDING, item)
-            self._store.put(place, pending.pack())
-            self._lapses.note(keys.PENDING, place, time_ms=item.row.time_ms, kept_ms=plan.kept_ms)
+        routes = self._routes.number_each(plan, events)
+        observe(plan, events, tails, _slots(plan, rows, routes), self._panes)
+        packed = pack_new([not item.late for item in rows], routes, times_ms, tails)
+        for i, item in enumerate(rows if early else ()):
+            place = keys.WAITING + item.name
+            if place in early:
+                pending = Pending.unpack(packed[i])
+                self._meet(pending, unpack_waiting(early[place]), plan, changes)
+                packed[i] = pending.pack()
+                self._store.delete(place)
+        places = [keys.PENDING + item.name for item in rows]
+        self._store.put_many(places, packed)
+        self._lapses.note_many(keys.PENDING, places, times_ms=times_ms, kept_ms=plan.kept_ms)
         self._state.pending += len(rows)
         model = plan.policy.model
         self._counts.predictions[model] += len(rows)
@@ -302,27 +299,49 @@ class Shard:
         kept_ms = plan.kept_ms + self._skew_ms
         self._lapses.note(keys.WAITING, place, time_ms=last_ms, kept_ms=kept_ms)
 
-    def _slot(self, item: admit.Admitted) -> Slot:
-        event = item.row.event
-        route = self._routes.number(item.plan, event.version, event.arm, event.segments)
-        part = Part.LATE_INPUT if item.late else Part.INPUT
-        return Slot(route, part, item.plan.pane(item.row.time_ms))
-
     def _count_rows(self, field_name: str, rows: list[admit.Admitted]) -> None:
         for plan, group in _by_plan(rows):
-            count(plan, field_name, [self._slot(item) for item in group], self._panes)
+            routes = self._routes.number_each(plan, [item.row.event for item in group])
+            count(plan, field_name, _slots(plan, group, routes), self._panes)
+
+
+def _unseen(records: list[Record], offset: int) -> list[Record]:
+    if records[0].offset >= offset:
+        return records
+    return [record for record in records if record.offset >= offset]
+
+
+def _split_duplicates(
+    rows: list[admit.Admitted], found: list[bytes | None]
+) -> tuple[list[admit.Admitted], list[admit.Admitted]]:
+    """Rows seen for the first time, and rows whose id is pending already; the first wins."""
+    fresh: list[admit.Admitted] = []
+    duplicates: list[admit.Admitted] = []
+    seen: set[bytes] = set()
+    for item, known in zip(rows, found, strict=True):
+        lapsed = known is not None and (
+            Pending.unpack(known).time_ms + item.plan.kept_ms < item.watermark_ms
+        )
+        if item.name in seen or (known is not None and not lapsed):
+            duplicates.append(item)
+        else:
+            seen.add(item.name)
+            fresh.append(item)
+    return fresh, duplicates
+
+
+def _slots(plan: Plan, rows: list[admit.Admitted], routes: list[int]) -> Slots:
+    pane_ms = plan.pane_ms
+    parts = [Part.LATE_INPUT if item.late else Part.INPUT for item in rows]
+    starts = [item.row.time_ms - item.row.time_ms % pane_ms for item in rows]
+    return Slots.of(zip(routes, parts, starts, strict=True))
 
 
 def _by_plan(rows: list[admit.Admitted]) -> list[tuple[Plan, list[admit.Admitted]]]:
-    groups: dict[tuple[str, str], tuple[Plan, list[admit.Admitted]]] = {}
+    groups: dict[int, list[admit.Admitted]] = defaultdict(list)
     for item in rows:
-        key = (item.plan.policy_hash, item.plan.reference_hash)
-        groups.setdefault(key, (item.plan, []))[1].append(item)
-    return list(groups.values())
-
-
-def _key(kind: bytes, item: admit.Admitted) -> bytes:
-    return keys.key(kind, item.row.event.model, item.row.event.prediction_id)
+        groups[id(item.plan)].append(item)
+    return [(group[0].plan, group) for group in groups.values()]
 
 
 def _portable(label: Label) -> Label:

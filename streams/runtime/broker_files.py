@@ -89,7 +89,9 @@ def _download(folder: Path, pins: Mapping[str, str]) -> None:
         fresh = Path(scratch) / "jars"
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fresh}"]
         command = [maven, "-B", "-q", "-f", str(DEPLOY / "pom.xml"), *goal]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        home = {"JAVA_HOME": str(Path(find_java()).resolve().parents[1])}
+        environment = home | os.environ
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode != 0:
             raise ConfigurationError(
                 f"`{' '.join(command)}` failed with status {done.returncode}; check the network"
