@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup packages demo demo-kafka test check format lock schemas clean
+.PHONY: help setup packages demo demo-kafka test check format lock schemas bench clean
 
 help:
 	@echo "make demo        the main job on real data, in one process"
 	@echo "make demo-kafka  the same over a real Apache Kafka that the target fetches and starts"
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
+	@echo "make bench       how fast INGEST is beside reading and decoding alone, over a real Kafka too"
 	@echo "make lock        pin dependencies anew"
 	@echo "make schemas     generate JSON Schema, AsyncAPI, the dashboard and the tables of the docs anew"
 
@@ -62,6 +63,9 @@ schemas: setup
 	$(BIN)/python -m schemas.asyncapi --write
 	$(BIN)/python -m streams.runtime.dashboard --write
 	$(BIN)/python -m docs.tables --write
+
+bench: setup
+	$(BIN)/python -m benchmarks.ingest
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

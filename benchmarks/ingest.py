@@ -80,12 +80,10 @@ def run(log: str, bootstrap: str, number: int, count: int) -> Rates:
 
 def floor(log: str, transport: Transport, settings: Settings, count: int) -> float:
     """The floor of a log."""
-    if log == "kafka":
-        read, close = measure.kafka_reader(settings)
-    else:
-        read, close = measure.local_reader(transport, settings)
-    spent = measure.floor(read, count)
-    close()
+    kafka = log == "kafka"
+    values = measure.in_kafka(settings) if kafka else measure.in_memory(transport, settings)
+    spent = measure.floor(values, count)
+    values.close()
     return spent
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as Place
 
 from schemas import topics
 from schemas.hot import hot_type
@@ -17,7 +18,7 @@ from streams.runtime.clock import SystemClock
 from streams.runtime.ingest_worker import IngestWorker
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, Transport
+from streams.runtime.transport import Message, TopicPartition, Transport
 
 BATCH = 5_000
 """Records asked for at once, by the floor as by INGEST."""
@@ -25,33 +26,32 @@ BATCH = 5_000
 _decode = msgspec.json.Decoder(hot_type(PredictionEvent)).decode
 
 
-class Reader(Protocol):
-    """Hands out the values of a topic, batch by batch."""
-
-    def __call__(self) -> Iterable[bytes]: ...
+Values = Generator[list[bytes], None, None]
+"""Values of the predictions topic from its start, batch by batch, without end."""
 
 
-def floor(read: Reader, count: int) -> float:
-    """CPU-seconds to read ``count`` predictions and decode them, and nothing else."""
-    begun = time.process_time()
+def floor(values: Values, count: int) -> float:
+    """CPU-seconds to read ``count`` predictions and decode them, and nothing else.
+
+    ``values`` must not have been started: a consumer fetches ahead from its first moment.
+    """
+    begun = _start()
     seen = 0
     while seen < count:
-        seen += len([_decode(value) for value in read()])
+        seen += len([_decode(value) for value in next(values)])
     return time.process_time() - begun
 
 
-def local_reader(transport: Transport, settings: Settings) -> tuple[Reader, Callable[[], None]]:
-    """A reader of the log in memory, and what ends it."""
+def in_memory(transport: Transport, settings: Settings) -> Values:
+    """From the log in memory."""
     follower = transport.tail([settings.topic(topics.PREDICTIONS)], from_beginning=True)
-
-    def read() -> Iterable[bytes]:
-        return [record.value or b"" for record in follower.poll(max_records=BATCH, timeout_ms=50)]
-
-    return read, follower.close
+    while True:
+        records = follower.poll(max_records=BATCH, timeout_ms=50)
+        yield [record.value or b"" for record in records]
 
 
-def kafka_reader(settings: Settings) -> tuple[Reader, Callable[[], None]]:
-    """A reader of the client library alone, set up as the transport sets it up."""
+def in_kafka(settings: Settings) -> Values:
+    """From the client library alone, set up as the transport sets it up."""
     consumer = Consumer(
         {
             "bootstrap.servers": settings.bootstrap,
@@ -65,27 +65,43 @@ def kafka_reader(settings: Settings) -> tuple[Reader, Callable[[], None]]:
         }
     )
     topic = settings.topic(topics.PREDICTIONS)
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(settings.shards)])
+    consumer.assign([Place(topic, number, 0) for number in range(settings.shards)])
+    try:
+        while True:
+            delivered = consumer.consume(BATCH, 0.05)
+            yield [message.value() or b"" for message in delivered if message.error() is None]
+    finally:
+        consumer.close()
 
-    def read() -> Iterable[bytes]:
-        return [m.value() or b"" for m in consumer.consume(BATCH, 0.05) if m.error() is None]
 
-    return read, consumer.close
+class TimedWorker(IngestWorker):
+    """An INGEST worker that knows when its last restore was done: it has fetched nothing then."""
+
+    begun = 0.0
+
+    def assigned(
+        self,
+        partitions: Sequence[TopicPartition],
+        committed: Mapping[TopicPartition, int | None],
+    ) -> Mapping[TopicPartition, int]:
+        """Restore, then start the clock."""
+        starts = super().assigned(partitions, committed)
+        self.begun = _start()
+        return starts
 
 
 def ingest(transport: Transport, settings: Settings, topic: str, count: int) -> float:
-    """CPU-seconds of an INGEST worker from its start until it has committed ``count`` records."""
+    """CPU-seconds of an INGEST worker, once restored, until it has committed ``count`` records."""
     group = settings.prefix + "kittiwake-ingest"
     partitions = [(settings.topic(topic), number) for number in range(settings.shards)]
     metrics = Metrics("ingest")
-    begun = time.process_time()
-    worker = IngestWorker(
+    worker = TimedWorker(
         transport=transport, settings=settings, clock=SystemClock(), metrics=metrics
     )
     while (metrics.value(catalogue.RECORDS, topic=settings.topic(topic)) or 0) < count:
         worker.step()
     worker.checkpoint()
-    spent = time.process_time() - begun
+    spent = time.process_time() - worker.begun
     worker.close()
     committed = sum(offset or 0 for offset in transport.committed(group, partitions).values())
     if committed < count:
@@ -100,3 +116,11 @@ def publish(transport: Transport, messages: Iterable[Message]) -> None:
         sender.send(message)
     sender.flush()
     sender.close()
+
+
+def _start() -> float:
+    """The clock, after what was there before has been put where the collector does not look."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    return time.process_time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -162,6 +163,9 @@ def input_layout(policy: Policy, reference: ReferenceProfile | None, *, whole: b
 
 def _numbers(values: Sequence[Value]) -> tuple[Ints, Ints, Ints, Floats]:
     """Rows that are missing, invalid and fine, and the numbers of the fine ones."""
+    if set(map(type, values)) <= {int, float}:
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, np.arange(len(values)), _floats(cast("Sequence[float]", values))
     missing, invalid, fine, numbers = [], [], [], []
     for i, value in enumerate(values):
         if value is None:
@@ -170,17 +174,24 @@ def _numbers(values: Sequence[Value]) -> tuple[Ints, Ints, Ints, Floats]:
             invalid.append(i)
         else:
             fine.append(i)
-            numbers.append(_float(value))
+            numbers.append(value)
     return (
         np.array(missing, np.int64),
         np.array(invalid, np.int64),
         np.array(fine, np.int64),
-        np.array(numbers, np.float64),
+        _floats(numbers),
     )
 
 
-def _float(value: int | float) -> float:
+def _floats(values: Sequence[int | float]) -> Floats:
     """JSON knows integers beyond every float; they are beyond every bound as well."""
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:
+        return np.array([_float(value) for value in values], np.float64)
+
+
+def _float(value: int | float) -> float:
     try:
         return float(value)
     except OverflowError:

@@ -22,9 +22,10 @@ class Reason(StrEnum):
 
 
 class DeadLetter(Message):
-    """One unusable record: ``value_base64`` are its bytes as they came.
+    """One unusable record: ``value_base64`` are its bytes, of long ones the first 600,000.
 
-    ``row`` is the place inside a batch message, from 0; ``field`` the path inside the row.
+    ``row`` is the place inside a batch message, from 0, and the bytes are that row's; ``field`` is
+    the path inside the row.
     """
 
     id: str

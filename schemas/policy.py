@@ -47,6 +47,9 @@ Duration = Annotated[
 ]
 """A whole number and a unit: ms, s, m, h or d."""
 
+MAX_PANES = 10_000
+"""Most panes in a window: each result adds them up."""
+
 Rate = Annotated[float, Field(gt=0, lt=1)]
 """A share of events, strictly between 0 and 1."""
 
@@ -224,6 +227,11 @@ class Policy(Message):
             raise ValueError(
                 f"window {self.window} is not a multiple of pane {self.pane}; "
                 f"choose a window that whole panes fill"
+            )
+        if self.window_ms // self.pane_ms > MAX_PANES:
+            raise ValueError(
+                f"window {self.window} has {self.window_ms // self.pane_ms:,} panes of "
+                f"{self.pane}, and {MAX_PANES:,} are the most; choose a longer pane"
             )
         return self
 

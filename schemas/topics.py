@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DAY_MS = 86_400_000
 
@@ -27,6 +27,9 @@ class TopicSpec:
         What the record value is, for people and AsyncAPI.
     internal
         True where the bytes are nobody else's business.
+    stamped_by_broker
+        The broker's clock stamps records, not the publisher's: it says which event times lie in
+        the future, and old events that are published now are kept from now on.
     """
 
     name: str
@@ -36,18 +39,11 @@ class TopicSpec:
     compacted: bool = False
     retention_ms: int | None = 7 * DAY_MS
     internal: bool = False
+    stamped_by_broker: bool = False
 
     def named(self, prefix: str) -> TopicSpec:
         """The same topic with a prefix in front of its name."""
-        return TopicSpec(
-            name=prefix + self.name,
-            partitions=self.partitions,
-            key=self.key,
-            event=self.event,
-            compacted=self.compacted,
-            retention_ms=self.retention_ms,
-            internal=self.internal,
-        )
+        return replace(self, name=prefix + self.name)
 
 
 PREDICTIONS = "predictions"
@@ -88,8 +84,22 @@ def table(*, shards: int = 4, models: int = 1, horizon_ms: int = 45 * DAY_MS) ->
     ['state.checkpoint']
     """
     return [
-        TopicSpec(PREDICTIONS, shards, "prediction_id", "PredictionEvent", retention_ms=horizon_ms),
-        TopicSpec(FEEDBACK, shards, "prediction_id", "FeedbackEvent", retention_ms=horizon_ms),
+        TopicSpec(
+            PREDICTIONS,
+            shards,
+            "prediction_id",
+            "PredictionEvent",
+            retention_ms=horizon_ms,
+            stamped_by_broker=True,
+        ),
+        TopicSpec(
+            FEEDBACK,
+            shards,
+            "prediction_id",
+            "FeedbackEvent",
+            retention_ms=horizon_ms,
+            stamped_by_broker=True,
+        ),
         TopicSpec(POLICIES, 1, "model/hash", "PolicyRecord, Activation", retention_ms=None),
         TopicSpec(REFERENCES, 1, "model/hash", "ReferenceProfile", retention_ms=None),
         TopicSpec(DEPLOYMENTS, 1, "model", "DeploymentEvent", retention_ms=None),

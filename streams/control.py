@@ -41,6 +41,7 @@ class Control:
 
     def __init__(self) -> None:
         self.errors: list[tuple[str, str]] = []
+        self._published = 0
         self._policies: dict[str, Policy] = {}
         self._references: dict[str, ReferenceProfile] = {}
         self._activations: dict[str, list[tuple[int, int, Activation]]] = defaultdict(list)
@@ -111,9 +112,11 @@ class Control:
 
     def _activate(self, activation: Activation) -> None:
         known = self._activations[activation.model]
-        if all(activation != other for *_, other in known):
-            # Of two that start together the one published later stands behind, and wins.
-            insort(known, (activation.effective_at_ms, len(known), activation))
+        # Of those that start together the one published last stands behind, and wins: also one
+        # that had been in force before, and was put in force again.
+        known[:] = [item for item in known if item[2] != activation]
+        self._published += 1
+        insort(known, (activation.effective_at_ms, self._published, activation))
 
     def _deploy(self, event: DeploymentEvent) -> None:
         known = self._deployments[event.model]

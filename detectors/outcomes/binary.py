@@ -48,14 +48,13 @@ class Binary:
         tails = np.zeros(len(answers), self.tail)
         score = np.array([np.nan if a.score is None else a.score for a in answers], np.float64)
         known = (score >= 0) & (score <= 1)
-        signs = [self._sign(a.label) for a in answers]
-        by_score = np.where(known, score >= 0.5, False)
         tails["known"] = known
         tails["score"] = np.where(known, score, 0.0)
-        tails["decision"] = [
-            fallback if sign is None else sign
-            for sign, fallback in zip(signs, by_score.tolist(), strict=True)
-        ]
+        tails["decision"] = known & (score >= 0.5)
+        labels = [a.label for a in answers]
+        if any(label is not None for label in labels):
+            signs = [-1 if sign is None else sign for sign in map(self._sign, labels)]
+            tails["decision"] = np.where(np.array(signs) < 0, tails["decision"], signs)
         return tails
 
     def score(self, tails: Tails) -> Floats:

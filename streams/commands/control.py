@@ -27,6 +27,7 @@ from streams.commands.options import (
 )
 from streams.learn import learn
 from streams.runtime.announce import activate
+from streams.runtime.transport import check_topics
 
 topics_app = typer.Typer(help="Create or check the topics.", no_args_is_help=True)
 policy_app = typer.Typer(help="Check a policy, or put it in force.", no_args_is_help=True)
@@ -51,7 +52,7 @@ def create(
 
 
 @topics_app.command("check")
-def check_topics(
+def check(
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
     shards: Shards = None,
@@ -112,6 +113,8 @@ def apply(
     policy = load(file)
     profile_ = None if reference is None else read_reference(reference)
     transport = kafka(settings)
+    counts = {name: transport.partition_count(name) for name in map(settings.topic, topics.CONTROL)}
+    check_topics(counts, co_partitioned=False)
     sender = transport.sender()
     activate(sender, settings, policy, profile_, effective_at_ms=at_ms)
     sender.close()

@@ -18,41 +18,41 @@ console = Console(highlight=False)
 Bootstrap = Annotated[
     str | None,
     typer.Option(
-        help="Kafka's host:port. [env: KITTIWAKE_BOOTSTRAP]", show_default="localhost:9092"
+        help="Kafka's host:port. (env: KITTIWAKE_BOOTSTRAP)", show_default="localhost:9092"
     ),
 ]
 Prefix = Annotated[
-    str | None, typer.Option(help="Put before every topic and group. [env: KITTIWAKE_PREFIX]")
+    str | None, typer.Option(help="Put before every topic and group. (env: KITTIWAKE_PREFIX)")
 ]
 Shards = Annotated[
     int | None,
     typer.Option(
-        help="Partitions of predictions and feedback. [env: KITTIWAKE_SHARDS]", show_default="4"
+        help="Partitions of predictions and feedback. (env: KITTIWAKE_SHARDS)", show_default="4"
     ),
 ]
 Models = Annotated[
     int | None,
     typer.Option(
-        help="Partitions of the topics keyed by model. [env: KITTIWAKE_MODELS]", show_default="1"
+        help="Partitions of the topics keyed by model. (env: KITTIWAKE_MODELS)", show_default="1"
     ),
 ]
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="Where the join stores live; a lost one is rebuilt. [env: KITTIWAKE_DATA]",
+        help="Where the join stores live; a lost one is rebuilt. (env: KITTIWAKE_DATA)",
         show_default="out/state",
     ),
 ]
 Worker = Annotated[
     str | None,
     typer.Option(
-        help="Name of this worker, kept over restarts. [env: KITTIWAKE_WORKER]", show_default="0"
+        help="Name of this worker, kept over restarts. (env: KITTIWAKE_WORKER)", show_default="0"
     ),
 ]
 MetricsPort = Annotated[
     int | None,
     typer.Option(
-        help="Port of /metrics; 0 picks a free one. [env: KITTIWAKE_METRICS_PORT]",
+        help="Port of /metrics; 0 picks a free one. (env: KITTIWAKE_METRICS_PORT)",
         show_default="0",
     ),
 ]

@@ -123,12 +123,16 @@ def layout_of(subject: Subject, parts: Iterable[Part]) -> Layout:
 def held_ms(policy: Policy) -> int:
     """How long after its end a window is kept: while labels are waited for, and one window more
     for what is on its way."""
-    return policy.horizon_ms + policy.lateness_ms + policy.window_ms
+    waited_ms = policy.horizon_ms + policy.lateness_ms + policy.label_lateness_ms
+    return waited_ms + policy.window_ms
 
 
-def expired(window: WindowKey, policy: Policy, predictions_ms: int) -> bool:
-    """Whether nothing can change a window any more."""
-    return window.start_ms + policy.window_ms + held_ms(policy) <= predictions_ms
+def expired(window: WindowKey, policy: Policy, labels_ms: int) -> bool:
+    """Whether nothing can change a window any more.
+
+    The labels watermark says so, as it does in the join: feedback may be far behind.
+    """
+    return window.start_ms + policy.window_ms + held_ms(policy) <= labels_ms
 
 
 def forget(state: State, window: WindowKey, policy: Policy) -> None:

@@ -273,13 +273,13 @@ class Decide:
         """Whether a window was forgotten, so that what is left of it would mislead."""
         if self._state.windows.get(window) is not None:
             return False
-        time_ms = now.predictions_ms
+        time_ms = now.labels_ms
         return time_ms is not None and merge.expired(window, subject.policy, time_ms)
 
     def _expire(self, now: Watermarks) -> None:
         """Forget windows that nothing can change any more; one not judged yet is kept."""
         kept = []
-        for due in _pop(self._ageing, now.predictions_ms):
+        for due in _pop(self._ageing, now.labels_ms):
             window = due[2]
             known = self._state.windows.get(window) or Window()
             if not (known.closed and known.matured):

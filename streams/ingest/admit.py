@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from schemas.base import iso
@@ -26,7 +26,7 @@ PartitionsOf = Callable[[Sequence[bytes]], Sequence[int]]
 """Partition of each key, by the partitioner of the topic."""
 
 
-class Admitted(NamedTuple):
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A row with its plan, its watermark, and its name in the join store (`keys.name`)."""
 
     row: Row[HotPrediction]
@@ -36,7 +36,7 @@ class Admitted(NamedTuple):
     name: bytes
 
 
-class AdmittedFeedback(NamedTuple):
+class AdmittedFeedback(msgspec.Struct, frozen=True, gc=False):
     """A feedback row with its model's plan at that time and its watermark."""
 
     row: Row[HotFeedback]
@@ -62,6 +62,9 @@ def watermarks(decoded: Decoded[T], previous_ms: int, skew_ms: int) -> Timed:
     future = times > limits
     moving = np.where(future, previous_ms, times)
     good, dead = _beats(decoded, skew_ms)
+    if not good:
+        marks = running(previous_ms, moving)
+        return Timed(marks[:-1].tolist(), int(marks[-1]), future.tolist(), dead)
     places = np.array([beat.place for beat in good], np.int64)
     beats = np.array([beat.time_ms for beat in good], np.int64)
     marks = running(previous_ms, np.insert(moving, places, beats))
@@ -127,7 +130,8 @@ def strays(rows: Sequence[Row[T]], shard: int, partitions_of: PartitionsOf) -> l
     if not rows:
         return []
     partitions = partitions_of([row.event.prediction_id.encode() for row in rows])
-    return [int(partition) != shard for partition in partitions]
+    lost: list[bool] = (np.asarray(partitions) != shard).tolist()
+    return lost
 
 
 def _beats(decoded: Decoded[T], skew_ms: int) -> tuple[list[Heartbeat], list[DeadLetter]]:

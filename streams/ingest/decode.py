@@ -168,7 +168,7 @@ def _time_ms(time: int | str) -> int:
 
 
 def _is_batch(value: bytes) -> bool:
-    return value.lstrip(b" \t\r\n")[:1] == b"["
+    return not value.startswith(b"{") and value.lstrip(b" \t\r\n")[:1] == b"["
 
 
 def _refused(record: Record, bad: BadRecord, index: int, value: bytes) -> DeadLetter:

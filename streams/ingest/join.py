@@ -9,8 +9,9 @@ predictions and feedback are read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 
 from detectors.outcomes.contract import DELAYS_MS, Truth
@@ -20,19 +21,24 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.feedback import FeedbackKind
 from schemas.summaries import Part
 from streams.ingest.decode import dead_letter
-from streams.ingest.panes import Panes, Slot, Slots
+from streams.ingest.panes import Panes, Slots
 from streams.ingest.pending import WAITING_BYTES, Pending, Waiting, tails_of
 from streams.ingest.plan import Plan
 from streams.runtime.transport import Record
 
-States: TypeAlias = dict[Part, list[tuple[float, int, int]]]
-"""Truth, delay and sign of what each part holds of one prediction."""
+Signed: TypeAlias = tuple[tuple[float, int, int], ...]
+"""Truths, each with its delay and its sign."""
+
+States: TypeAlias = tuple[Signed, Signed]
+"""What LABEL and LATE_LABEL hold of one prediction."""
 
 
-class LabelChange(NamedTuple):
+class LabelChange(msgspec.Struct, frozen=True, gc=False):
     """One signed addition to a label pane; the delay is that of the feedback."""
 
-    slot: Slot
+    route: int
+    part: Part
+    start_ms: int
     tail: bytes
     truth: float
     delay_ms: int
@@ -43,12 +49,11 @@ class LabelChanges:
     """Label additions of a batch, summed plan by plan."""
 
     def __init__(self) -> None:
-        self._by_plan: dict[tuple[str, str], tuple[Plan, list[LabelChange]]] = {}
+        self._by_plan: dict[int, tuple[Plan, list[LabelChange]]] = {}
 
     def extend(self, plan: Plan, changes: list[LabelChange]) -> None:
         """Note changes of rows under a plan."""
-        key = (plan.policy_hash, plan.reference_hash)
-        self._by_plan.setdefault(key, (plan, []))[1].extend(changes)
+        self._by_plan.setdefault(id(plan), (plan, []))[1].extend(changes)
 
     def add_to(self, panes: Panes) -> None:
         """Sum all changes into panes."""
@@ -88,31 +93,23 @@ def apply(
 def _states(pending: Pending) -> States:
     """Signed truths by part: LABEL holds mature; LATE_LABEL makes up the difference to final."""
     mature, final = pending.mature, pending.final
-    before = [] if mature is None else [(mature, pending.mature_ms - pending.time_ms)]
-    after = [] if final is None else [(final, pending.final_ms - pending.time_ms)]
-    late = [(truth, delay_ms, 1) for truth, delay_ms in after]
-    late += [(truth, delay_ms, -1) for truth, delay_ms in before]
-    return {
-        Part.LABEL: [(truth, delay_ms, 1) for truth, delay_ms in before],
-        Part.LATE_LABEL: [] if before == after else late,
-    }
+    before = () if mature is None else ((mature, pending.mature_ms - pending.time_ms, 1),)
+    after = () if final is None else ((final, pending.final_ms - pending.time_ms, 1),)
+    if before == after:
+        return before, ()
+    return before, (*after, *((truth, delay_ms, -1) for truth, delay_ms, _ in before))
 
 
-def _changes(
-    pending: Pending,
-    plan: Plan,
-    before: States,
-    after: States,
-) -> list[LabelChange]:
+def _changes(pending: Pending, plan: Plan, before: States, after: States) -> list[LabelChange]:
     start_ms = plan.pane(pending.time_ms)
-    changes = []
-    for part in (Part.LABEL, Part.LATE_LABEL):
-        if before[part] == after[part]:
-            continue
-        slot = Slot(pending.route, part, start_ms)
-        for truths, sign in ((after[part], 1), (before[part], -1)):
+    changes: list[LabelChange] = []
+    for part, old, new in zip((Part.LABEL, Part.LATE_LABEL), before, after, strict=True):
+        if old != new:
             changes += [
-                LabelChange(slot, pending.tail, truth, delay_ms, sign * state_sign)
+                LabelChange(
+                    pending.route, part, start_ms, pending.tail, truth, delay_ms, sign * state_sign
+                )
+                for truths, sign in ((new, 1), (old, -1))
                 for truth, delay_ms, state_sign in truths
             ]
     return changes
@@ -128,7 +125,11 @@ def _add(plan: Plan, changes: Sequence[LabelChange], panes: Panes) -> None:
     build.ones("delay", np.arange(len(changes)), np.searchsorted(DELAYS_MS, delays, "left"))
     plan.outcome.add(build, tails, truth)
     signs = np.array([change.sign for change in changes], np.int64)
-    slots = Slots.of(change.slot for change in changes)
+    slots = Slots.of(
+        [change.route for change in changes],
+        [change.part for change in changes],
+        np.array([change.start_ms for change in changes], np.int64),
+    )
     panes.add(plan, build.build(), slots, signs, labels=True)
 
 

@@ -32,7 +32,13 @@ def key(kind: bytes, model: str, prediction_id: str) -> bytes:
 
 
 def name(model: str, prediction_id: str) -> bytes:
-    """What the keys of a prediction have after the kind."""
+    """What the keys of a prediction have after the kind.
+
+    Examples
+    --------
+    >>> key(WAITING, "m", "id-1") == WAITING + name("m", "id-1")
+    True
+    """
     return _prefix(model) + prediction_id.encode()
 
 

@@ -19,8 +19,9 @@ from streams.ingest.join import unmatched
 from streams.ingest.pending import Pending, unpack_waiting
 from streams.ingest.store import Overlay
 
-LIST_LENGTH = 1_000
-"""Keys in one list; at most 460 bytes each, so that a list fits into a record of the log."""
+LIST_LENGTH = 450
+"""Keys in one list; of at most 1,850 bytes each (names and ids are counted in characters, of up
+to four bytes), so that a list fits into a record of the log."""
 
 
 @dataclass
@@ -40,10 +41,12 @@ class Lapses:
         self, kind: bytes, places: Sequence[bytes], *, times_ms: Sequence[int], kept_ms: int
     ) -> None:
         """The same for values of several times."""
-        listed = list(zip(places, times_ms, strict=True))
-        hours = np.maximum(np.asarray(times_ms, np.int64) + kept_ms, 0) // keys.HOUR_MS
-        for hour in np.unique(hours).tolist():
-            self._new[kind, hour] += [listed[i] for i in np.flatnonzero(hours == hour).tolist()]
+        hours = np.maximum(np.array(times_ms, np.int64) + kept_ms, 0) // keys.HOUR_MS
+        if hours.size and hours.min() == hours.max():
+            self._new[kind, int(hours[0])] += zip(places, times_ms, strict=True)
+            return
+        for place, time_ms, hour in zip(places, times_ms, hours.tolist(), strict=True):
+            self._new[kind, hour].append((place, time_ms))
 
     def save(self, store: Overlay, epoch: int, sequence: int) -> None:
         """Write the new lists."""
@@ -54,23 +57,42 @@ class Lapses:
         self._new.clear()
 
 
-def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int) -> tuple[int, list[DeadLetter]]:
+AT_ONCE = 100_000
+"""Keys that one checkpoint drops before it leaves the rest to the next: an hour of a busy shard
+is more than one transaction should hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What has left the join store.
+
+    ``dropped`` counts pending predictions, ``dead`` has a dead letter for each feedback that
+    never met its prediction; ``more`` says that there is more to drop.
+    """
+
+    dropped: int
+    dead: list[DeadLetter]
+    more: bool
+
+
+def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT_ONCE) -> Lapsed:
     """Drop what has lapsed.
 
     Parameters
     ----------
     pending_ms, waiting_ms
         The watermark for pending predictions and the one for feedback that waits.
-
-    Returns
-    -------
-    How many pending predictions left, and a dead letter for each feedback that never met its
-    prediction.
+    at_once
+        Stop after the list in which so many keys have been looked at.
     """
-    dropped, dead = 0, []
+    dropped, seen = 0, 0
+    dead: list[DeadLetter] = []
     for kind, until_ms in ((keys.PENDING, pending_ms), (keys.WAITING, waiting_ms)):
-        for place, packed in list(store.scan_committed(*keys.lapse_range(kind, until_ms))):
+        for place, packed in store.scan_committed(*keys.lapse_range(kind, until_ms)):
+            if seen >= at_once:
+                return Lapsed(dropped, dead, more=True)
             listed = keys.unpack_listed(packed)
+            seen += len(listed)
             values = store.get_many([key for key, _ in listed])
             for (key, time_ms), value in zip(listed, values, strict=True):
                 if value is None or _time_ms(kind, value) != time_ms:
@@ -81,10 +103,10 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int) -> tuple[int, lis
                     dead += [unmatched(feedback) for feedback in unpack_waiting(value)]
                 store.delete(key)
             store.delete(place)
-    return dropped, dead
+    return Lapsed(dropped, dead, more=False)
 
 
 def _time_ms(kind: bytes, value: bytes) -> int:
     if kind == keys.PENDING:
         return Pending.unpack(value).time_ms
-    return max(feedback.time_ms for feedback in unpack_waiting(value))
+    return max(feedback.until_ms for feedback in unpack_waiting(value))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 
 import numpy as np
 
 from detectors.inputs import Value
 from detectors.latency import ddsketch
 from detectors.outcomes.contract import Tails
-from detectors.summary import CellBuilder, Ints
+from detectors.summary import CellBuilder
 from schemas.hot import HotPrediction
 from streams.ingest.panes import Panes, Slots
 from streams.ingest.plan import Plan
@@ -22,14 +24,14 @@ def observe(
     build = CellBuilder(plan.inputs)
     every = np.arange(len(events))
     build.ones("n", every)
-    build.ones("n_error", _where(event.error is not None for event in events))
+    build.ones("n_error", np.flatnonzero([event.error is not None for event in events]))
     build.ones("n_positive", np.flatnonzero(plan.outcome.positive(tails)))
     build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
     _latency(build, plan, events)
     _score(build, plan, tails)
-    table = [_features(event) for event in events]
+    columns = _columns(events, [feature.name for feature in plan.features])
     broken = [
-        feature.add(build, [row.get(feature.name) for row in table]) for feature in plan.features
+        feature.add(build, column) for feature, column in zip(plan.features, columns, strict=True)
     ]
     if broken:
         build.ones("n_violation", np.unique(np.concatenate(broken)))
@@ -44,6 +46,16 @@ def count(plan: Plan, field: str, slots: Slots, panes: Panes) -> None:
     panes.add(plan, build.build(), slots, np.ones(n, np.int64), labels=False)
 
 
+def _columns(events: Sequence[HotPrediction], names: Sequence[str]) -> Iterable[Sequence[Value]]:
+    """Values of each feature; None where an event has none."""
+    table = [_features(event) for event in events]
+    if len(names) > 1:
+        with suppress(KeyError):
+            # Where no event lacks any of them, which is the rule, all are taken at once.
+            return zip(*map(itemgetter(*names), table), strict=True)
+    return ([row.get(name) for row in table] for name in names)
+
+
 def _features(event: HotPrediction) -> Mapping[str, Value]:
     """Features by name; a signal of the output stands in where there is no such feature."""
     signals = event.output.signals
@@ -51,8 +63,9 @@ def _features(event: HotPrediction) -> Mapping[str, Value]:
 
 
 def _latency(build: CellBuilder, plan: Plan, events: Sequence[HotPrediction]) -> None:
-    rows = _where(event.latency_ms is not None for event in events)
-    latency = np.array([e.latency_ms for e in events if e.latency_ms is not None], np.float64)
+    every = np.array([event.latency_ms for event in events], np.float64)
+    rows = np.flatnonzero(~np.isnan(every))
+    latency = every[rows]
     build.ones("latency_n", rows)
     build.ones("latency", rows, ddsketch.keys(latency))
     budget = plan.policy.budgets.latency
@@ -65,7 +78,3 @@ def _score(build: CellBuilder, plan: Plan, tails: Tails) -> None:
     rows = np.flatnonzero(~np.isnan(score))
     build.ones("score_n", rows)
     build.ones("score", rows, np.searchsorted(plan.edges, score[rows], "right"))
-
-
-def _where(flags: Iterable[bool]) -> Ints:
-    return np.flatnonzero(np.fromiter(flags, np.bool_))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,9 @@ class Slot(NamedTuple):
     start_ms: int
 
 
+PARTS = tuple(Part)
+
+
 @dataclass(frozen=True, slots=True)
 class Slots:
     """Where rows count: ``distinct[groups[i]]`` is the place of row i; ``groups`` is (n,)."""
@@ -30,11 +33,21 @@ class Slots:
     groups: Ints
 
     @classmethod
-    def of(cls, slots: Iterable[tuple[int, Part, int]]) -> Slots:
-        """Of the slot of each row, or its fields."""
-        numbers: dict[tuple[int, Part, int], int] = {}
-        groups = [numbers.setdefault(slot, len(numbers)) for slot in slots]
-        return cls([Slot(*slot) for slot in numbers], np.array(groups, np.int64))
+    def of(cls, routes: Sequence[int], parts: Sequence[Part], starts_ms: Ints) -> Slots:
+        """Of the route, the part and the start of each row, all of length n.
+
+        Examples
+        --------
+        >>> slots = Slots.of([0, 1, 0], [Part.INPUT] * 3, np.array([60_000, 0, 60_000]))
+        >>> slots.groups.tolist(), slots.distinct[0].start_ms
+        ([0, 1, 0], 60000)
+        """
+        starts, panes = np.unique(starts_ms, return_inverse=True)
+        late = np.array([PARTS.index(part) for part in parts], np.int64)
+        codes = (np.array(routes, np.int64) * len(starts) + panes) * len(PARTS) + late
+        _, first, groups = np.unique(codes, return_index=True, return_inverse=True)
+        distinct = [Slot(routes[i], parts[i], int(starts_ms[i])) for i in first.tolist()]
+        return cls(distinct, groups)
 
 
 class Panes:

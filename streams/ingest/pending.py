@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -28,8 +27,7 @@ ON_TIME, HAS_MATURE, HAS_FINAL = 1, 2, 4
 NEVER = -(1 << 62)
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(msgspec.Struct, gc=False):
     """One prediction and its label.
 
     There are two label states: ``mature`` is the one that tests see (feedback on time, up to
@@ -104,9 +102,13 @@ def pack_new(
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
-    """Feedback that came before its prediction, with what it takes to apply or refuse it."""
+    """Feedback that came before its prediction, with what it takes to apply or refuse it.
+
+    No prediction can come for it once the predictions watermark has passed ``until_ms``.
+    """
 
     time_ms: int
+    until_ms: int
     late: bool
     watermark_ms: int
     kind: str

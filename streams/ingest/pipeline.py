@@ -8,14 +8,15 @@ checkpoints: each checkpoint hands on what the rows since the last one add up to
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from detectors.outcomes.contract import Label
 from schemas import topics
-from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import DeadLetter, Reason
 from schemas.summaries import Mark, PaneDelta, Part
 from streams.control import Control
 from streams.ingest import admit, keys
@@ -62,7 +63,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All that one transaction must hold."""
+    """All that one transaction must hold; ``more`` asks for another one without waiting."""
 
     state: ShardState
     new_routes: dict[int, Route]
@@ -71,6 +72,7 @@ class Checkpoint:
     mark: Mark
     dead: list[DeadLetter]
     tally: Tally
+    more: bool = False
 
 
 @dataclass
@@ -96,6 +98,9 @@ class Shard:
         The topic's partitioner, to find rows on the wrong partition.
     skew_ms
         How far an event's time may lie after the broker's.
+    look
+        Reads the control topics to their end, before rows are refused for want of a policy: it
+        may be in the log already and not have come here yet. False if it did so a moment ago.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Shard:
         state: ShardState,
         routes: dict[int, Route],
         skew_ms: int = 300_000,
+        look: Callable[[], bool] = lambda: False,
     ) -> None:
         self._number = number
         self._count = count
@@ -116,6 +122,7 @@ class Shard:
         self._store = Overlay(base)
         self._partitions_of = partitions_of
         self._skew_ms = skew_ms
+        self._look = look
         self._state = state
         self._routes = Routes()
         self._routes.load(routes)
@@ -159,15 +166,11 @@ class Shard:
         state = self._state
         state.sequence += 1
         both_ms = min(state.predictions_ms, state.feedback_ms)
-        dropped, dead = lapse(
-            self._store,
-            pending_ms=both_ms,
-            waiting_ms=state.predictions_ms,
-        )
-        state.pending -= dropped
+        lapsed = lapse(self._store, pending_ms=both_ms, waiting_ms=state.predictions_ms)
+        state.pending -= lapsed.dropped
         self._lapses.save(self._store, state.epoch, state.sequence)
         counts, self._counts = self._counts, _Counts()
-        dead, self._dead = self._dead + dead, []
+        dead, self._dead = self._dead + lapsed.dead, []
         return Checkpoint(
             state=msgspec.structs.replace(state, offsets=dict(state.offsets)),
             new_routes=self._routes.new(),
@@ -176,6 +179,7 @@ class Shard:
             mark=self._mark(),
             dead=dead,
             tally=Tally(counts.predictions, counts.late, counts.joined, counts.duplicates),
+            more=lapsed.more,
         )
 
     def _mark(self) -> Mark:
@@ -197,24 +201,60 @@ class Shard:
         self._state.predictions_ms = timed.after_ms
         lost = admit.strays(decoded.rows, self._number, self._partitions_of)
         rows, stray, dead = admit.admit_predictions(decoded, timed, self._plans, lost)
+        if _lacks_policy(dead) and self._look():
+            rows, stray, dead = admit.admit_predictions(decoded, timed, self._plans, lost)
         self._dead += decoded.dead + timed.dead + dead
-        self._count_rows("n_stray", stray)
         places = [keys.PENDING + item.name for item in rows]
         waits = [keys.WAITING + item.name for item in rows]
         found = self._store.get_many(places + waits)
-        fresh, duplicates = _split_duplicates(rows, found[: len(rows)])
+        fresh, duplicates = self._split_duplicates(rows, found[: len(rows)])
         early = {
             place: value
             for place, value in zip(waits, found[len(rows) :], strict=True)
             if value is not None
         }
+        groups = _by_plan(fresh)
+        if stray or duplicates or len(groups) > 1:
+            self._number_in_order([*rows, *stray])
+        self._count_rows("n_stray", stray)
         self._count_rows("n_duplicate", duplicates)
         for item in duplicates:
             self._counts.duplicates[item.row.event.model] += 1
         changes = LabelChanges()
-        for plan, group in _by_plan(fresh):
+        for plan, group in groups:
             self._observe(plan, group, early, changes)
         changes.add_to(self._panes)
+
+    def _split_duplicates(
+        self, rows: list[admit.Admitted], found: list[bytes | None]
+    ) -> tuple[list[admit.Admitted], list[admit.Admitted]]:
+        """Rows seen for the first time, and rows whose id is pending already; the first wins.
+
+        A prediction that has lapsed is none, whether it has left the store by now or not.
+        """
+        fresh: list[admit.Admitted] = []
+        duplicates: list[admit.Admitted] = []
+        seen: set[bytes] = set()
+        for item, packed in zip(rows, found, strict=True):
+            known = None if packed is None else Pending.unpack(packed)
+            if known is not None and (
+                item.watermark_ms > known.time_ms + self._plan_of(known).kept_ms
+            ):
+                self._state.pending -= item.name not in seen
+                known = None
+            if item.name in seen or known is not None:
+                duplicates.append(item)
+            else:
+                seen.add(item.name)
+                fresh.append(item)
+        return fresh, duplicates
+
+    def _plan_of(self, pending: Pending) -> Plan:
+        route = self._routes[pending.route]
+        plan = self._plans.of(route.policy, route.reference)
+        if plan is None:
+            raise LookupError(f"policy {route.policy} of {route.model} is gone from the log")
+        return plan
 
     def _observe(
         self,
@@ -250,6 +290,8 @@ class Shard:
         self._state.feedback_ms = timed.after_ms
         lost = admit.strays(decoded.rows, self._number, self._partitions_of)
         rows, dead = admit.admit_feedback(decoded, timed, self._plans, lost)
+        if _lacks_policy(dead) and self._look():
+            rows, dead = admit.admit_feedback(decoded, timed, self._plans, lost)
         self._dead += decoded.dead + timed.dead + dead
         grouped: dict[tuple[str, str], list[admit.AdmittedFeedback]] = defaultdict(list)
         for item in rows:
@@ -259,17 +301,18 @@ class Shard:
         for (who, items), place, known in zip(
             grouped.items(), places, self._store.get_many(places), strict=True
         ):
-            feedback = [_waiting(item) for item in items]
-            if known is None:
-                self._wait(keys.key(keys.WAITING, *who), feedback, items[-1].plan)
-            else:
+            waiting = [_waiting(item, self._skew_ms) for item in items]
+            if known is not None:
+                # A prediction that has lapsed is none, whether it has left the store or not.
                 pending = Pending.unpack(known)
-                route = self._routes[pending.route]
-                plan = self._plans.of(route.policy, route.reference)
-                if plan is None:
-                    raise LookupError(f"policy {route.policy} of {who} is gone from the log")
-                self._meet(pending, feedback, plan, changes)
+                plan = self._plan_of(pending)
+                until_ms = pending.time_ms + plan.kept_ms
+                met = [item for item in waiting if item.watermark_ms <= until_ms]
+                waiting = waiting[len(met) :]
+                self._meet(pending, met, plan, changes)
                 self._store.put(place, pending.pack())
+            if waiting:
+                self._wait(keys.key(keys.WAITING, *who), waiting)
         changes.add_to(self._panes)
 
     def _meet(
@@ -283,7 +326,7 @@ class Shard:
             else:
                 self._counts.joined[plan.policy.model] += 1
 
-    def _wait(self, place: bytes, feedback: list[Waiting], plan: Plan) -> None:
+    def _wait(self, place: bytes, feedback: list[Waiting]) -> None:
         (known,) = self._store.get_many([place])
         every = unpack_waiting(known) if known is not None else []
         before = len(every)
@@ -295,14 +338,23 @@ class Shard:
         if len(every) == before:
             return
         self._store.put(place, pack_waiting(every))
-        last_ms = max(item.time_ms for item in every)
-        kept_ms = plan.kept_ms + self._skew_ms
-        self._lapses.note(keys.WAITING, place, time_ms=last_ms, kept_ms=kept_ms)
+        until_ms = max(item.until_ms for item in every)
+        self._lapses.note(keys.WAITING, place, time_ms=until_ms, kept_ms=0)
+
+    def _number_in_order(self, rows: list[admit.Admitted]) -> None:
+        """Which segments still find room follows from the log, not from where a batch ends."""
+        for item in sorted(rows, key=lambda item: (item.row.record.offset, item.row.index)):
+            event = item.row.event
+            self._routes.number(item.plan, event.version, event.arm, event.segments)
 
     def _count_rows(self, field_name: str, rows: list[admit.Admitted]) -> None:
         for plan, group in _by_plan(rows):
             routes = self._routes.number_each(plan, [item.row.event for item in group])
             count(plan, field_name, _slots(plan, group, routes), self._panes)
+
+
+def _lacks_policy(dead: list[DeadLetter]) -> bool:
+    return any(letter.reason is Reason.NO_POLICY for letter in dead)
 
 
 def _unseen(records: list[Record], offset: int) -> list[Record]:
@@ -311,30 +363,10 @@ def _unseen(records: list[Record], offset: int) -> list[Record]:
     return [record for record in records if record.offset >= offset]
 
 
-def _split_duplicates(
-    rows: list[admit.Admitted], found: list[bytes | None]
-) -> tuple[list[admit.Admitted], list[admit.Admitted]]:
-    """Rows seen for the first time, and rows whose id is pending already; the first wins."""
-    fresh: list[admit.Admitted] = []
-    duplicates: list[admit.Admitted] = []
-    seen: set[bytes] = set()
-    for item, known in zip(rows, found, strict=True):
-        lapsed = known is not None and (
-            Pending.unpack(known).time_ms + item.plan.kept_ms < item.watermark_ms
-        )
-        if item.name in seen or (known is not None and not lapsed):
-            duplicates.append(item)
-        else:
-            seen.add(item.name)
-            fresh.append(item)
-    return fresh, duplicates
-
-
 def _slots(plan: Plan, rows: list[admit.Admitted], routes: list[int]) -> Slots:
-    pane_ms = plan.pane_ms
     parts = [Part.LATE_INPUT if item.late else Part.INPUT for item in rows]
-    starts = [item.row.time_ms - item.row.time_ms % pane_ms for item in rows]
-    return Slots.of(zip(routes, parts, starts, strict=True))
+    times_ms = np.array([item.row.time_ms for item in rows], np.int64)
+    return Slots.of(routes, parts, times_ms - times_ms % plan.pane_ms)
 
 
 def _by_plan(rows: list[admit.Admitted]) -> list[tuple[Plan, list[admit.Admitted]]]:
@@ -349,10 +381,11 @@ def _portable(label: Label) -> Label:
     return str(label) if isinstance(label, int) and abs(label) >= 1 << 63 else label
 
 
-def _waiting(item: admit.AdmittedFeedback) -> Waiting:
+def _waiting(item: admit.AdmittedFeedback, skew_ms: int) -> Waiting:
     event, record = item.row.event, item.row.record
     return Waiting(
         time_ms=item.row.time_ms,
+        until_ms=item.row.time_ms + item.plan.kept_ms + skew_ms,
         late=item.late,
         watermark_ms=item.watermark_ms,
         kind=str(event.kind),

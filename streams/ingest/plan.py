@@ -109,10 +109,29 @@ class Plans:
         activation = self._control.active(model, time_ms)
         if activation is None:
             return None
-        return self.of(activation.policy, activation.reference or "")
+        plan = self.of(activation.policy, activation.reference or "")
+        # By mistake an activation may name the policy of another model.
+        return None if plan is None or plan.policy.model != model else plan
 
     def at_each(self, models: Sequence[str], times_ms: Sequence[int]) -> list[Plan | None]:
-        """`at` for many rows; a model is looked up once where it has one plan for all of them."""
+        """`at` for many rows; a model is looked up once where it has one plan for all of them.
+
+        Examples
+        --------
+        >>> from schemas.policy import Activation, PolicyRecord, Task
+        >>> control = Control()
+        >>> for window, start_ms in (("5m", 100), ("1h", 200)):
+        ...     policy = Policy(model="m", task=Task.BINARY, pane="1m", window=window)
+        ...     known = PolicyRecord(hash=policy.hash, policy=policy)
+        ...     start = Activation(
+        ...         model="m", policy=policy.hash, reference=None, effective_at_ms=start_ms
+        ...     )
+        ...     for record in (known, start):
+        ...         control.apply("policies", record.model_dump_json().encode())
+        >>> found = Plans(control).at_each(["m", "x", "m", "m"], [100, 150, 200, 50])
+        >>> [plan and plan.policy.window for plan in found]
+        ['5m', None, '1h', None]
+        """
         if not models:
             return []
         first_ms, last_ms = min(times_ms), max(times_ms)

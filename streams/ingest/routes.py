@@ -62,18 +62,17 @@ class Routes:
         What is remembered holds for this call only: the segments of a model may fill up under
         another plan.
         """
-        keys = plan.policy.segments
+        columns: list[list[str | None]] = [
+            [event.version for event in events],
+            [event.arm for event in events],
+            *([event.segments.get(key) for event in events] for key in plan.policy.segments),
+        ]
+        kinds = list(zip(*columns, strict=True))
         found: dict[tuple[str | None, ...], int] = {}
-        numbers = []
-        for event in events:
-            segments = event.segments
-            kind = (event.version, event.arm, *[segments.get(key) for key in keys])
-            number = found.get(kind)
-            if number is None:
-                number = self.number(plan, event.version, event.arm, segments)
-                found[kind] = number
-            numbers.append(number)
-        return numbers
+        for kind, event in zip(kinds, events, strict=True):
+            if kind not in found:
+                found[kind] = self.number(plan, event.version, event.arm, event.segments)
+        return [found[kind] for kind in kinds]
 
     def new(self) -> dict[int, Route]:
         """Routes added since the last call."""

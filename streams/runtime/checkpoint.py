@@ -65,6 +65,23 @@ def check_barrier(
             )
 
 
+def check_unstarted(committed: Mapping[TopicPartition, int | None]) -> None:
+    """Check that a group has no offsets of a shard of which there is no checkpoint.
+
+    Raises
+    ------
+    TransportError
+        If it has: the checkpoint is gone, and going on from the offsets would lose its state.
+    """
+    for (topic, partition), offset in committed.items():
+        if offset is not None:
+            raise TransportError(
+                f"the group stands at offset {offset} of {topic}[{partition}], but there is no "
+                "checkpoint of that shard: restore the checkpoint topic, or start anew under "
+                "another prefix"
+            )
+
+
 def cut(name: str, values: list[bytes]) -> dict[str, bytes]:
     """Pack many small values into few parts, each below the limit.
 

@@ -80,7 +80,8 @@ class Cluster:
             raise RuntimeError("start the cluster first")
         while self._ingest.step():
             pass
-        self._ingest.checkpoint()
+        while self._ingest.checkpoint():
+            pass
         while self._decide.step():
             pass
 

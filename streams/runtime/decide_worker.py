@@ -120,6 +120,9 @@ class DecideWorker:
         if "offset" in parts:
             offset = msgspec.msgpack.decode(parts["offset"], type=int)
             checkpoint.check_barrier({(self._topic, number): offset}, committed)
+        else:
+            place = (self._topic, number)
+            checkpoint.check_unstarted({place: committed[place]})
         decide = Decide(self._controls.control, number)
         decide.load(
             {

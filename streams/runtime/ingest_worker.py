@@ -23,6 +23,12 @@ from streams.runtime.transport import Message, Record, TopicPartition, Transport
 
 GROUP = "kittiwake-ingest"
 
+HINT_MS = 60_000
+"""A restart on the same disk reads as much of the join log as came in so long, not all of it."""
+
+LOOK_MS = 5_000
+"""Rows of models without a policy make the control topics be looked through this often."""
+
 
 class _Saved(msgspec.Struct):
     """The shard's own part of its state in the checkpoint topic."""
@@ -34,10 +40,13 @@ class _Saved(msgspec.Struct):
 class _Owned:
     """A shard that this worker owns, with its store on disk."""
 
-    def __init__(self, lineage: str, shard: Shard, store: JoinStore) -> None:
+    def __init__(self, lineage: str, shard: Shard, store: JoinStore, *, now_ms: int) -> None:
         self.lineage = lineage
         self.shard = shard
         self.store = store
+        mark = store.mark()
+        self.hint = 0 if mark is None else mark.hint
+        self.hinted_ms = now_ms
         self.changed = False
         self.at_end_since_ms: int | None = None
         self.idle_said_ms: int | None = None
@@ -61,6 +70,7 @@ class IngestWorker:
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
         self._records = 0
+        self._looked_ms: int | None = None
         self._last_ms = clock.elapsed_ms()
         summaries = settings.topic(topics.SUMMARIES)
         count = transport.partition_count(summaries) or settings.models
@@ -102,14 +112,14 @@ class IngestWorker:
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="checkpoint")
         return bool(records)
 
-    def checkpoint(self) -> None:
-        """Commit everything since the last checkpoint in one transaction."""
+    def checkpoint(self) -> bool:
+        """Commit everything since the last checkpoint in one transaction; True if work is left."""
         started_ms = self._clock.elapsed_ms()
         self._last_ms = started_ms
         self._records = 0
         owned = {number: own for number, own in self._owned.items() if own.changed}
         if not owned:
-            return
+            return False
         positions = self._member.positions()
         for number, own in owned.items():
             own.shard.reach({topic: positions[topic, number] for topic in self._sources})
@@ -124,12 +134,13 @@ class IngestWorker:
         for number, done in taken.items():
             mark = self._mark(number, done)
             owned[number].store.write(done.join_changes, mark)
-            owned[number].changed = False
+            owned[number].changed = done.more
             self._show(number, done)
         self._metrics.inc(catalogue.CHECKPOINTS)
         seconds = (self._clock.elapsed_ms() - started_ms) / 1_000
         self._metrics.observe(catalogue.CHECKPOINT_SECONDS, seconds)
         self._metrics.set(catalogue.LAST_CHECKPOINT, self._clock.wall_ms() / 1_000)
+        return any(done.more for done in taken.values())
 
     def close(self) -> None:
         """Checkpoint and leave the group."""
@@ -172,6 +183,10 @@ class IngestWorker:
     def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:
         topic = self._settings.topic(topics.CHECKPOINTS)
         parts = checkpoint.read(self._transport, topic, number, f"ingest/{number}")
+        if "state" not in parts:
+            checkpoint.check_unstarted(
+                {(name, number): committed[name, number] for name in self._sources}
+            )
         saved = _saved(parts)
         checkpoint.check_barrier(
             {(source, number): offset for source, offset in saved.shard.offsets.items()},
@@ -192,8 +207,18 @@ class IngestWorker:
             state=saved.shard,
             routes=_routes(parts),
             skew_ms=self._settings.skew_ms,
+            look=self._look,
         )
-        return _Owned(saved.lineage, shard, store)
+        return _Owned(saved.lineage, shard, store, now_ms=self._clock.elapsed_ms())
+
+    def _look(self) -> bool:
+        """Read the control topics to their end, unless that was done a moment ago."""
+        now_ms = self._clock.elapsed_ms()
+        if self._looked_ms is not None and now_ms - self._looked_ms < LOOK_MS:
+            return False
+        self._looked_ms = now_ms
+        self._controls.catch_up()
+        return True
 
     def _partitions_of(self, keys: Sequence[bytes]) -> Sequence[int]:
         count = self._transport.partition_count(self._sources[0]) or self._settings.shards
@@ -222,9 +247,12 @@ class IngestWorker:
                 own.changed = True
 
     def _mark(self, number: int, done: Checkpoint) -> StoreMark:
-        own, before = self._owned[number], self._owned[number].store.mark()
-        hint = before.hint if before else 0
-        return StoreMark(own.lineage, done.state.epoch, done.state.sequence, hint)
+        """What the store follows by now; the log's end is asked for now and then only."""
+        own, now_ms = self._owned[number], self._clock.elapsed_ms()
+        if now_ms - own.hinted_ms >= HINT_MS:
+            log = self._settings.topic(topics.JOIN_LOG)
+            own.hint, own.hinted_ms = self._transport.end_offset(log, number), now_ms
+        return StoreMark(own.lineage, done.state.epoch, done.state.sequence, own.hint)
 
     def _messages(self, number: int, done: Checkpoint) -> list[Message]:
         settings, lineage = self._settings, self._owned[number].lineage

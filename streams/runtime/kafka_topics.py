@@ -36,7 +36,8 @@ def settings_of(spec: TopicSpec) -> dict[str, str]:
             "min.cleanable.dirty.ratio": "0.1",
         }
     retention_ms = -1 if spec.retention_ms is None else spec.retention_ms
-    return {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
+    kept = {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
+    return kept | ({"message.timestamp.type": "LogAppendTime"} if spec.stamped_by_broker else {})
 
 
 def partition_counts(admin: AdminClient, *, timeout_ms: int) -> dict[str, int]:

@@ -79,3 +79,13 @@ def test_bad_records_are_collected_with_the_place_and_change_nothing():
     assert control.errors[2][1].startswith("model: Field required")
     assert control.models() == []
     assert control.deployments("m") == []
+
+
+def test_a_policy_put_in_force_again_is_in_force_again():
+    """Back to the first one after a second one from the same time on: the last word holds."""
+    control = Control()
+    for policy in ("a", "b", "a"):
+        control.apply("policies", activation(0, policy))
+    active = control.active("m", 5)
+    assert active is not None
+    assert active.policy == "a"

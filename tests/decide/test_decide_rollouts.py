@@ -233,3 +233,16 @@ def test_the_pace_of_the_two_watermarks_changes_no_id(world):
         assert len(requests) == 1
         assert requests[0].reason == "harm: service_errors"
     assert stalled.said.rollouts[0].action is RolloutAction.ROLLBACK_REQUESTED
+
+
+def test_a_start_told_twice_in_other_words_is_one_rollout(world):
+    """The share was forgotten and told again for the same time: the canary is still judged."""
+    there = world(canary=canary())
+    there.deploy(0, "v1", DeploymentAction.DEPLOYED)
+    for share in (None, SHARE):
+        there.deploy(
+            START, "v2", DeploymentAction.CANARY_STARTED, role="canary", share=share, generation=7
+        )
+    story = both(there.story(), range(START, 60), canary=160, baseline=80)
+    story.clock(100)
+    assert actions(story)[RolloutAction.ROLLBACK_REQUESTED] == 1

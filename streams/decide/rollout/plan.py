@@ -57,7 +57,7 @@ def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
     ('v2', 'v1', 60, None)
     """
     ordered = list(events)
-    found = []
+    found: dict[str, Rollout] = {}
     baseline: str | None = None
     for place, event in enumerate(ordered):
         if _takes_over(event):
@@ -67,8 +67,10 @@ def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
             and baseline is not None
             and baseline != event.version
         ):
-            found.append(_rollout(event, baseline, _stop(ordered[place + 1 :])))
-    return found
+            # A start told twice, in other words, is one rollout: the last word holds.
+            rollout = _rollout(event, baseline, _stop(ordered[place + 1 :]))
+            found[rollout.id] = rollout
+    return list(found.values())
 
 
 def _rollout(event: DeploymentEvent, baseline: str, stop_ms: int | None) -> Rollout:

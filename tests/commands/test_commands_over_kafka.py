@@ -1,0 +1,221 @@
+"""Commands that speak to a broker, against a real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import Kittiwake, runner
+
+from schemas import topics
+from schemas.alerts import Alert, AlertAction, Severity
+from schemas.policy import Policy, Task
+from schemas.policy_file import dumps
+from schemas.predictions import Arm
+from schemas.reference import ReferenceProfile
+from schemas.topics import TopicSpec
+from streams.runtime.broker import Broker
+from streams.runtime.control_reader import ControlReader
+from streams.runtime.kafka import KafkaTransport
+from streams.runtime.settings import Settings
+from streams.runtime.transport import Message
+
+T0 = 1_767_225_600_000
+
+
+@pytest.fixture
+def settings(kafka: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The commands find broker and prefix in the environment."""
+    monkeypatch.setenv("KITTIWAKE_BOOTSTRAP", kafka.bootstrap)
+    monkeypatch.setenv("KITTIWAKE_PREFIX", prefix)
+    monkeypatch.setenv("KITTIWAKE_SHARDS", "2")
+    return Settings()
+
+
+@pytest.fixture
+def transport(settings: Settings) -> Iterator[KafkaTransport]:
+    made = KafkaTransport(settings.bootstrap)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kittiwake(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Kittiwake:
+    monkeypatch.chdir(tmp_path)
+    return runner(monkeypatch, capsys)
+
+
+def test_topics_are_checked_created_and_compared(
+    kittiwake: Kittiwake, settings: Settings, transport: KafkaTransport
+) -> None:
+    """Missing, then there; creating twice is harmless, other counts are refused by name."""
+    missing = kittiwake("topics", "check")
+    assert missing.code == 1
+    assert missing.out.count("missing") == len(topics.table())
+    assert "12 topics are missing or have other partitions" in missing.err
+    assert "`kittiwake topics create`" in missing.err
+    for _ in range(2):
+        created = kittiwake("topics", "create")
+        assert (created.code, created.err) == (0, "")
+        assert f"12 topics stand on {settings.bootstrap}" in created.out
+    assert transport.partition_count(settings.topic(topics.PREDICTIONS)) == 2
+    checked = kittiwake("topics", "check")
+    assert checked.code == 0, checked.out
+    assert settings.topic("state.checkpoint") in checked.out
+    other = kittiwake("topics", "check", "--shards", 3)
+    assert other.code == 1
+    assert "4 topics are missing or have other partitions" in other.err
+    refused = kittiwake("topics", "create", "--shards", 3)
+    assert refused.code == 1
+    assert settings.topic("predictions") in refused.err
+
+
+def test_a_policy_is_put_in_force_with_its_reference(
+    kittiwake: Kittiwake, settings: Settings, transport: KafkaTransport, tmp_path: Path
+) -> None:
+    """Whoever reads the control topics then knows all three, from the time that was said."""
+    policy = Policy(model="fraud", task=Task.BINARY)
+    (tmp_path / "policy.yaml").write_text(dumps(policy))
+    early = kittiwake("policy", "apply", "policy.yaml")
+    assert early.code == 1
+    assert f"no topic {settings.topic('deployments')}" in early.err
+    kittiwake("topics", "create")
+    (tmp_path / "rows.csv").write_text("amount\n" + "\n".join(str(i) for i in range(200)))
+    assert kittiwake("profile", "rows.csv", "--model", "fraud").code == 0
+    applied = kittiwake(
+        "policy", "apply", "policy.yaml", "--reference", "reference.json", "--at-ms", T0
+    )
+    assert applied.code == 0, applied.err
+    assert f"policy {policy.hash} of fraud holds from" in applied.out
+    reader = ControlReader(transport, settings)
+    reader.close()
+    assert reader.control.active("fraud", T0 - 1) is None
+    active = reader.control.active("fraud", T0)
+    assert active is not None
+    assert reader.control.policy(active.policy) == policy
+    reference = ReferenceProfile.model_validate_json((tmp_path / "reference.json").read_bytes())
+    assert reader.control.reference(active.reference or "") == reference
+
+
+def alert(i: int) -> Alert:
+    return Alert(
+        id=f"id-{i}",
+        alert_id="incident",
+        action=AlertAction.RESOLVED if i == 2 else AlertAction.OPENED,
+        model="fraud",
+        version="v1",
+        arm=Arm.BASELINE,
+        segment="",
+        metric="error_rate",
+        feature="",
+        detector="b1",
+        severity=Severity.PAGE,
+        opened_at_ms=T0,
+        window_start_ms=T0,
+        window_end_ms=T0 + 60_000,
+        n=10,
+        value=0.5,
+        low=0.4,
+        high=0.6,
+        budget=0.1,
+        log_e=3.0,
+        share=0.01,
+        spent=0.02,
+        summary=f"fraud v1: error rate [0.4, 0.6] of [group] is number {i}",
+        owner="",
+        runbook="",
+        dashboard="",
+        policy="p",
+        reference="",
+        cut={},
+    )
+
+
+def test_tail_shows_what_is_in_the_log(
+    kittiwake: Kittiwake, settings: Settings, transport: KafkaTransport
+) -> None:
+    """As lines for people, or as the events are; it stops at the end where it is told to."""
+    without = kittiwake("tail", "alerts", "--until-end")
+    assert without.code == 1
+    assert f"no topic {settings.topic('alerts')}" in without.err
+    kittiwake("topics", "create")
+    assert kittiwake("tail", "rollouts", "--until-end").out == ""
+    sender = transport.sender()
+    alerts = [alert(i) for i in range(3)]
+    for each in alerts:
+        value = each.model_dump_json().encode()
+        sender.send(Message(settings.topic(topics.ALERTS), value, key=b"incident"))
+    sender.close()
+    shown = kittiwake("tail", "alerts", "--until-end")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["2026-01-01 00:01"] * 3
+    assert all(each.summary in line for each, line in zip(alerts, lines, strict=True))
+    assert ["resolved" in line for line in lines] == [False, False, True]
+    raw = kittiwake("tail", "alerts", "--until-end", "--json", width=40)
+    assert [Alert.model_validate_json(line) for line in raw.out.splitlines()] == alerts
+
+
+def test_a_reference_is_learnt_from_live_predictions(
+    kittiwake: Kittiwake, settings: Settings, transport: KafkaTransport, tmp_path: Path
+) -> None:
+    """Of the first in event time, of this model, each once; bad records are passed over."""
+    kittiwake("topics", "create")
+    sender = transport.sender()
+    for i in [*range(300), 5, 7]:
+        for model in ("fraud", "other"):
+            event = {
+                "prediction_id": f"{model}-{i}",
+                "model": model,
+                "version": "v1",
+                "time": T0 + i,
+                "output": {"score": 0.5 if model == "other" else i / 300},
+                "features": {"amount": i, "kind": "a" if i % 2 else "b"},
+            }
+            key = f"{model}-{i}".encode()
+            value = json.dumps(event).encode()
+            sender.send(Message(settings.topic(topics.PREDICTIONS), value, key=key))
+    sender.send(Message(settings.topic(topics.PREDICTIONS), b"nonsense", key=b"x"))
+    sender.close()
+    ended = kittiwake("profile", "--live", 300, "--model", "fraud", "--out", "live.json")
+    assert ended.code == 0, ended.err
+    found = ReferenceProfile.model_validate_json((tmp_path / "live.json").read_bytes())
+    assert (found.model, found.n, found.source) == ("fraud", 300, "live")
+    amount = found.numeric["amount"]
+    assert (amount.n, amount.min, amount.max) == (300, 0, 299)
+    assert found.categorical["kind"].counts == [150, 150, 0]
+    assert found.score is not None
+    assert found.score.max == pytest.approx(299 / 300)
+
+
+def test_a_topic_of_another_shape_is_named(
+    kittiwake: Kittiwake, settings: Settings, transport: KafkaTransport
+) -> None:
+    """Nothing is repaired in silence: rows would land on other partitions."""
+    name = settings.topic(topics.PREDICTIONS)
+    transport.ensure_topics([TopicSpec(name, 5, "prediction_id", "PredictionEvent")])
+    refused = kittiwake("topics", "create")
+    assert refused.code == 1
+    for part in (name, "5", "2"):
+        assert part in refused.err
+
+
+def test_no_broker_is_said_in_one_line(
+    kittiwake: Kittiwake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time-out of the client, shortened here."""
+    monkeypatch.setattr(
+        "streams.commands.control.kafka",
+        lambda settings: KafkaTransport(settings.bootstrap, timeout_ms=1_500),
+    )
+    ended = kittiwake("topics", "check", "--bootstrap", "127.0.0.1:1")
+    assert (ended.code, ended.out) == (1, "")
+    assert "check bootstrap.servers and that the broker runs" in ended.err
+    assert len(ended.err.splitlines()) == 1
