@@ -38,7 +38,7 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.json_schema --check
 	$(BIN)/python -m schemas.asyncapi --check
-	$(BIN)/python -m streams.runtime.dashboard --check
+	$(BIN)/python -m streams.dashboard.build --check
 	$(BIN)/python -m docs.tables --check
 
 test: packages check
@@ -61,7 +61,7 @@ lock: setup
 schemas: setup
 	$(BIN)/python -m schemas.json_schema --write
 	$(BIN)/python -m schemas.asyncapi --write
-	$(BIN)/python -m streams.runtime.dashboard --write
+	$(BIN)/python -m streams.dashboard.build --write
 	$(BIN)/python -m docs.tables --write
 
 bench: setup

@@ -11,8 +11,8 @@ from schemas import topics
 from schemas.policy import Budgets, FeatureContract, LatencyBudget, Policy, Task
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
+from streams.records import Message
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 MODEL = "fraud"
 START_MS = 1_750_000_000_000

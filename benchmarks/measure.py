@@ -13,12 +13,13 @@ from confluent_kafka import TopicPartition as Place
 from schemas import topics
 from schemas.hot import hot_type
 from schemas.predictions import PredictionEvent
+from streams.records import Message
 from streams.runtime import catalogue
 from streams.runtime.clock import SystemClock
 from streams.runtime.ingest_worker import IngestWorker
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, TopicPartition, Transport
+from streams.runtime.transport import TopicPartition, Transport
 
 BATCH = 5_000
 """Records asked for at once, by the floor as by INGEST."""

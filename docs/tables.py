@@ -87,6 +87,7 @@ SETTINGS = {
     "metrics_port": "Its port; 0 picks a free one.",
     "checkpoint_ms": "INGEST commits when this has passed and there is something to commit,",
     "checkpoint_records": "or when it has read so many records.",
+    "checkpoint_bytes": "or so many bytes of them.",
     "poll_records": "Most records taken at once.",
     "poll_ms": "Longest wait for them.",
     "idle_ms": "A shard read to its end for so long is idle and holds up no window.",

@@ -13,13 +13,13 @@ from schemas import cloudevents, topics
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.lines import Line
+from streams.records import Message
 from streams.results import News, ResultReader, Results
 from streams.runtime.announce import FROM_THE_START, activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.cluster import Cluster
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 DAY_MS = 86_400_000
 

@@ -23,6 +23,7 @@ from examples.bank.events import DEPLOYMENTS, PREDICTIONS, Publication
 from schemas import topics
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
+from streams.records import Message
 from streams.replay import DAY_MS
 from streams.results import News, ResultReader, Results
 from streams.runtime.announce import FROM_THE_START, activate
@@ -30,7 +31,6 @@ from streams.runtime.broker import Broker
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.progress import decided, ingested
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 from streams.supervise import command
 
 RATE = 3_000

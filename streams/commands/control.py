@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas import topics
+from schemas.base import iso
 from schemas.errors import ConfigurationError
 from schemas.policy import Policy
 from schemas.policy_file import load
@@ -26,8 +27,11 @@ from streams.commands.options import (
     settings_of,
 )
 from streams.learn import learn
-from streams.runtime.announce import activate
-from streams.runtime.transport import check_topics
+from streams.runtime.announce import FROM_THE_START, activate
+from streams.runtime.clock import SystemClock
+from streams.runtime.control_reader import ControlReader
+from streams.runtime.settings import Settings
+from streams.runtime.transport import Transport, check_topics
 
 topics_app = typer.Typer(help="Create or check the topics.", no_args_is_help=True)
 policy_app = typer.Typer(help="Check a policy, or put it in force.", no_args_is_help=True)
@@ -103,8 +107,13 @@ def apply(
         Path | None, typer.Option(help="A reference made by `kittiwake profile`.", dir_okay=False)
     ] = None,
     at_ms: Annotated[
-        int, typer.Option(help="Event time from which it holds, ms since 1970.", min=0)
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Event time from which it holds, ms since 1970. By default a model's first "
+            "policy holds from the start, a later one from a window that begins in two panes.",
+            min=0,
+        ),
+    ] = None,
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
 ) -> None:
@@ -115,11 +124,40 @@ def apply(
     transport = kafka(settings)
     counts = {name: transport.partition_count(name) for name in map(settings.topic, topics.CONTROL)}
     check_topics(counts, co_partitioned=False)
+    if at_ms is None:
+        at_ms = _begins_ms(transport, settings, policy)
     sender = transport.sender()
     activate(sender, settings, policy, profile_, effective_at_ms=at_ms)
     sender.close()
     transport.close()
-    console.print(f"policy {policy.hash} of {policy.model} holds from {at_ms} on")
+    since = "the start" if at_ms == FROM_THE_START else iso(at_ms)
+    console.print(f"policy {policy.hash} of {policy.model} holds from {since} on")
+
+
+def _begins_ms(transport: Transport, settings: Settings, policy: Policy) -> int:
+    """From the start for a model's first policy, else the next window at least two panes away.
+
+    Windows that have begun keep their policy: rows of one window are never read by two.
+    """
+    reader = ControlReader(transport, settings)
+    known = policy.model in reader.control.models()
+    reader.close()
+    if not known:
+        return FROM_THE_START
+    return next_window_ms(policy, SystemClock().wall_ms())
+
+
+def next_window_ms(policy: Policy, now_ms: int) -> int:
+    """Start of the first window at least two panes after a time.
+
+    Examples
+    --------
+    >>> from schemas.policy import Task
+    >>> policy = Policy(model="m", task=Task.BINARY, pane="1m", window="5m")
+    >>> next_window_ms(policy, 1), next_window_ms(policy, 200_000)
+    (300000, 600000)
+    """
+    return -(-(now_ms + 2 * policy.pane_ms) // policy.window_ms) * policy.window_ms
 
 
 def profile(

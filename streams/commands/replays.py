@@ -20,10 +20,10 @@ from streams.commands.control import read_reference
 from streams.commands.options import console
 from streams.ingest.decode import decode_predictions
 from streams.learn import profile_of
+from streams.records import Record
 from streams.replay import Start
 from streams.replay import replay as run
 from streams.results import News, Results
-from streams.runtime.transport import Record
 from streams.story import alert_line, alerts_table, rollout_line, rollouts_table, windows_table
 
 

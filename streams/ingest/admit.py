@@ -20,7 +20,7 @@ from streams.ingest import keys
 from streams.ingest.decode import Decoded, Heartbeat, Row, T, dead_letter
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.watermark import running
-from streams.runtime.transport import Record
+from streams.records import Record
 
 PartitionsOf = Callable[[Sequence[bytes]], Sequence[int]]
 """Partition of each key, by the partitioner of the topic."""

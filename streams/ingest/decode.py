@@ -23,7 +23,7 @@ from schemas.hot import (
     rows,
 )
 from schemas.ids import content_id
-from streams.runtime.transport import Record
+from streams.records import Record
 
 T = TypeVar("T", HotPrediction, HotFeedback)
 

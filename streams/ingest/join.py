@@ -24,7 +24,7 @@ from streams.ingest.decode import dead_letter
 from streams.ingest.panes import Panes, Slots
 from streams.ingest.pending import WAITING_BYTES, Pending, Waiting, tails_of
 from streams.ingest.plan import Plan
-from streams.runtime.transport import Record
+from streams.records import Record
 
 Signed: TypeAlias = tuple[tuple[float, int, int], ...]
 """Truths, each with its delay and its sign."""

@@ -37,7 +37,7 @@ from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route, Routes
 from streams.ingest.store import Base, Changes, Overlay
 from streams.ingest.watermark import BEFORE_ALL
-from streams.runtime.transport import Record
+from streams.records import Record
 
 
 class ShardState(msgspec.Struct):
@@ -131,6 +131,7 @@ class Shard:
         self._dead: list[DeadLetter] = []
         self._counts = _Counts()
         self._idle_ms: int | None = None
+        self._silent = False
 
     @property
     def state(self) -> ShardState:
@@ -161,12 +162,15 @@ class Shard:
         """Say that both topics have been read to their ends for so long; None ends it."""
         self._idle_ms = elapsed_ms
 
+    def silent(self, silent: bool) -> None:
+        """Say whether feedback has been read to its end for a while, though predictions come."""
+        self._silent = silent
+
     def checkpoint(self) -> Checkpoint:
         """Everything since the last checkpoint."""
         state = self._state
         state.sequence += 1
-        both_ms = min(state.predictions_ms, state.feedback_ms)
-        lapsed = lapse(self._store, pending_ms=both_ms, waiting_ms=state.predictions_ms)
+        lapsed = lapse(self._store, pending_ms=self._labels_ms(), waiting_ms=state.predictions_ms)
         state.pending -= lapsed.dropped
         self._lapses.save(self._store, state.epoch, state.sequence)
         counts, self._counts = self._counts, _Counts()
@@ -184,9 +188,7 @@ class Shard:
 
     def _mark(self) -> Mark:
         idle_ms = self._idle_ms
-        labels_ms = min(self._state.predictions_ms, self._state.feedback_ms)
-        if idle_ms is not None:
-            labels_ms = self._state.predictions_ms
+        labels_ms = self._labels_ms() if idle_ms is None else self._state.predictions_ms
         return Mark(
             shard=self._number,
             shards=self._count,
@@ -194,6 +196,17 @@ class Shard:
             labels_ms=_moved(labels_ms, idle_ms),
             idle=idle_ms is not None,
         )
+
+    def _labels_ms(self) -> int:
+        """The smaller of both watermarks; but silent feedback holds nothing back for ever.
+
+        Once no label could be joined any more, a model that gets none is done waiting.
+        """
+        both_ms = min(self._state.predictions_ms, self._state.feedback_ms)
+        longest_ms = self._plans.longest_kept_ms(self._state.predictions_ms)
+        if not self._silent or longest_ms is None:
+            return both_ms
+        return max(both_ms, self._state.predictions_ms - longest_ms)
 
     def _predictions(self, records: Sequence[Record]) -> None:
         decoded = decode_predictions(records)

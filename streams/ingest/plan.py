@@ -113,6 +113,11 @@ class Plans:
         # By mistake an activation may name the policy of another model.
         return None if plan is None or plan.policy.model != model else plan
 
+    def longest_kept_ms(self, time_ms: int) -> int | None:
+        """How long any model keeps pending predictions at a time; None while there is no model."""
+        plans = [self.at(model, time_ms) for model in self._control.models()]
+        return max((plan.kept_ms for plan in plans if plan is not None), default=None)
+
     def at_each(self, models: Sequence[str], times_ms: Sequence[int]) -> list[Plan | None]:
         """`at` for many rows; a model is looked up once where it has one plan for all of them.
 

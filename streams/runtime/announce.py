@@ -9,8 +9,9 @@ from schemas import topics
 from schemas.errors import ConfigurationError
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.reference import ReferenceProfile
+from streams.records import Message
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, Sender
+from streams.runtime.transport import Sender
 
 LARGEST_WINDOW_BYTES = 900_000
 """A window result is one record, and so is the letter that holds it in a checkpoint."""

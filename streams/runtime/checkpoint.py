@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas.errors import TransportError
-from streams.runtime.transport import Message, TopicPartition, Transport
+from streams.records import Message
+from streams.runtime.transport import TopicPartition, Transport
 
 LIMIT_BYTES = 900_000
 """Largest value of one record; longer ones are cut."""

@@ -15,13 +15,14 @@ from schemas import topics
 from schemas.errors import Retriable
 from schemas.summaries import SummaryBatch, decode
 from streams.decide.pipeline import Decide, Outputs
+from streams.records import Message
 from streams.runtime import catalogue, checkpoint, outbox
 from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.decision_metrics import DecisionMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, TopicPartition, Transport
+from streams.runtime.transport import TopicPartition, Transport
 
 GROUP = "kittiwake-decide"
 _STATE = "state/"

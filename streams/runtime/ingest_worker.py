@@ -12,6 +12,7 @@ from schemas import cloudevents, topics
 from schemas.dead_letters import DeadLetter
 from streams.ingest.pipeline import Checkpoint, Shard, ShardState
 from streams.ingest.routes import Route
+from streams.records import Message, Record
 from streams.runtime import catalogue, checkpoint, join_log, summary_log
 from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
@@ -19,7 +20,7 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.partitioner import partition_of, partitions_of
 from streams.runtime.settings import Settings
 from streams.runtime.store import JoinStore, StoreMark
-from streams.runtime.transport import Message, Record, TopicPartition, Transport
+from streams.runtime.transport import TopicPartition, Transport
 
 GROUP = "kittiwake-ingest"
 
@@ -49,6 +50,7 @@ class _Owned:
         self.hinted_ms = now_ms
         self.changed = False
         self.at_end_since_ms: int | None = None
+        self.feedback_end_since_ms: int | None = None
         self.idle_said_ms: int | None = None
 
 
@@ -69,7 +71,7 @@ class IngestWorker:
         self._sources = (settings.topic(topics.PREDICTIONS), settings.topic(topics.FEEDBACK))
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
-        self._records = 0
+        self._records = self._bytes = 0
         self._looked_ms: int | None = None
         self._last_ms = clock.elapsed_ms()
         summaries = settings.topic(topics.SUMMARIES)
@@ -105,6 +107,7 @@ class IngestWorker:
             for topic, n in Counter(record.topic for record in own).items():
                 self._metrics.inc(catalogue.RECORDS, n, topic=topic)
         self._records += len(records)
+        self._bytes += sum(len(record.value or b"") for record in records)
         self._find_idle()
         self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="apply")
         if self._due():
@@ -116,7 +119,7 @@ class IngestWorker:
         """Commit everything since the last checkpoint in one transaction; True if work is left."""
         started_ms = self._clock.elapsed_ms()
         self._last_ms = started_ms
-        self._records = 0
+        self._records = self._bytes = 0
         owned = {number: own for number, own in self._owned.items() if own.changed}
         if not owned:
             return False
@@ -228,6 +231,7 @@ class IngestWorker:
     def _due(self) -> bool:
         return (
             self._records >= self._settings.checkpoint_records
+            or self._bytes >= self._settings.checkpoint_bytes
             or self._clock.elapsed_ms() - self._last_ms >= self._settings.checkpoint_ms
         )
 
@@ -235,6 +239,7 @@ class IngestWorker:
         """A shard is idle when both its topics have been at their ends for a while."""
         now_ms = self._clock.elapsed_ms()
         for number, own in self._owned.items():
+            self._find_silent(number, own, now_ms)
             if not all(self._member.at_end((topic, number)) for topic in self._sources):
                 continue
             if own.at_end_since_ms is None:
@@ -245,6 +250,15 @@ class IngestWorker:
                 own.idle_said_ms = now_ms
                 own.shard.idle(elapsed_ms)
                 own.changed = True
+
+    def _find_silent(self, number: int, own: _Owned, now_ms: int) -> None:
+        """Feedback is silent when it alone has been at its end for a while."""
+        if not self._member.at_end((self._sources[1], number)):
+            own.feedback_end_since_ms = None
+        elif own.feedback_end_since_ms is None:
+            own.feedback_end_since_ms = now_ms
+        since_ms = own.feedback_end_since_ms
+        own.shard.silent(since_ms is not None and now_ms - since_ms >= self._settings.idle_ms)
 
     def _mark(self, number: int, done: Checkpoint) -> StoreMark:
         """What the store follows by now; the log's end is asked for now and then only."""

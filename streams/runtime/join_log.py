@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from streams.ingest.store import Changes
+from streams.records import Message
 from streams.runtime.checkpoint import LIMIT_BYTES
 from streams.runtime.store import JoinStore, StoreMark
-from streams.runtime.transport import Message, Transport
+from streams.runtime.transport import Transport
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):

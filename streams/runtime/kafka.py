@@ -13,13 +13,14 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Retriable
 from schemas.topics import TopicSpec
+from streams.records import Record
 from streams.runtime import kafka_topics
 from streams.runtime.kafka_errors import mapped, translated
 from streams.runtime.kafka_member import KafkaMember, committed_offsets
 from streams.runtime.kafka_reader import IGNORED, Reader, place, record_of
 from streams.runtime.kafka_sender import KafkaSender
 from streams.runtime.partitioner import PARTITIONER
-from streams.runtime.transport import Rebalance, Record, TopicPartition, check_topics
+from streams.runtime.transport import Rebalance, TopicPartition, check_topics
 
 LOG: Final = logging.getLogger("kittiwake.kafka")
 EOF: Final = KafkaError._PARTITION_EOF

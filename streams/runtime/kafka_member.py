@@ -13,17 +13,12 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 
 from schemas.errors import BrokerUnavailable, CommitUnknown, Fenced, Retriable, TransportError
+from streams.records import Message, Record
 from streams.runtime.kafka_errors import kafka_error, mapped, translated
 from streams.runtime.kafka_reader import Reader, place
 from streams.runtime.kafka_sender import produce
 from streams.runtime.kafka_topics import ends
-from streams.runtime.transport import (
-    Message,
-    Rebalance,
-    Record,
-    TopicPartition,
-    first_offset,
-)
+from streams.runtime.transport import Rebalance, TopicPartition, first_offset
 
 PAUSE_S = 0.05
 """Between two tries of the same call."""

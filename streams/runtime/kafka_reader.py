@@ -9,8 +9,9 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError
 from confluent_kafka import Message as Delivered
 from confluent_kafka import TopicPartition as Place
 
+from streams.records import Record
 from streams.runtime.kafka_errors import UNAVAILABLE, mapped, translated
-from streams.runtime.transport import Record, TopicPartition
+from streams.runtime.transport import TopicPartition
 
 IGNORED: Final = UNAVAILABLE | {KafkaError._UNKNOWN_BROKER, KafkaError.NOT_COORDINATOR}
 """The consumer connects again by itself."""

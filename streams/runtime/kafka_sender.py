@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, Producer
 from confluent_kafka import Message as Delivered
 
 from schemas.errors import BrokerUnavailable
+from streams.records import Message
 from streams.runtime.kafka_errors import mapped, translated
-from streams.runtime.transport import Message
 
 OnDelivery = Callable[[KafkaError | None, Delivered], None]
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemas.errors import ConfigurationError, TopicMismatch
 from schemas.topics import TopicSpec
+from streams.records import Message, Record
 from streams.runtime.local_log import LocalLog, LocalReader
 from streams.runtime.local_member import LocalGroup, LocalMember
-from streams.runtime.transport import Message, Rebalance, Record, TopicPartition, check_topics
+from streams.runtime.transport import Rebalance, TopicPartition, check_topics
 
 
 def wall_clock_ms() -> int:

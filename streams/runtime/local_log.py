@@ -11,8 +11,9 @@ from typing import Final
 
 from schemas.errors import TransportError
 from schemas.topics import TopicSpec
+from streams.records import Message, Record
 from streams.runtime.partitioner import partition_of
-from streams.runtime.transport import Message, Record, TopicPartition
+from streams.runtime.transport import TopicPartition
 
 LARGEST_MESSAGE: Final = 1_000_000
 """Bytes; the limit that Kafka clients and brokers start out with."""

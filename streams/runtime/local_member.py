@@ -11,14 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.errors import Fenced
+from streams.records import Message, Record
 from streams.runtime.local_log import LocalLog, LocalReader
-from streams.runtime.transport import (
-    Message,
-    Rebalance,
-    Record,
-    TopicPartition,
-    first_offset,
-)
+from streams.runtime.transport import Rebalance, TopicPartition, first_offset
 
 
 def range_assignment(

@@ -9,9 +9,9 @@ from schemas.alerts import Alert
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 from streams.decide.pipeline import Outputs
+from streams.records import Message
 from streams.runtime.checkpoint import cut
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 SOURCE = cloudevents.SOURCE + "/decide"
 PART = "outbox"

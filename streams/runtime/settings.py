@@ -12,7 +12,8 @@ class Settings(BaseSettings):
     """What a process needs to know.
 
     ``shards`` is the partition count of predictions and feedback, ``models`` that of the topics
-    keyed by model. A checkpoint is due after ``checkpoint_ms`` or ``checkpoint_records``.
+    keyed by model. A checkpoint is due after ``checkpoint_ms``, ``checkpoint_records`` or
+    ``checkpoint_bytes`` of values read, whichever comes first.
     A shard is idle once both its topics have been read to the end for ``idle_ms``. An event may
     lie ``skew_ms`` after the broker's time. ``worker`` names this process among its kind; keep
     it over restarts.
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65_535)
     checkpoint_ms: int = Field(default=1_000, ge=1)
     checkpoint_records: int = Field(default=50_000, ge=1)
+    checkpoint_bytes: int = Field(default=32_000_000, ge=1)
     poll_records: int = Field(default=5_000, ge=1)
     poll_ms: int = Field(default=50, ge=0)
     idle_ms: int = Field(default=5_000, ge=1)

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.summaries import Mark, PaneDelta, SummaryBatch, encode
 from streams.ingest.pipeline import Checkpoint
-from streams.runtime.transport import Message
+from streams.records import Message
 
 LIMIT_ENTRIES = 60_000
 """Largest number of pane entries in one message, of 14 bytes each."""

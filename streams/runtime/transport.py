@@ -7,56 +7,14 @@ Two transports keep these promises and pass one test class: `kafka.KafkaTranspor
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from schemas.errors import ConfigurationError, TransportError
 from schemas.topics import TopicSpec
+from streams.records import Message, Record
 
 TopicPartition = tuple[str, int]
 """A topic's name and a partition."""
-
-Headers = tuple[tuple[str, bytes], ...]
-
-
-class Record(NamedTuple):
-    """A record as read. A tuple: made once for each event, at a quarter of a dataclass' cost.
-
-    Parameters
-    ----------
-    offset
-        Place in the partition. Offsets grow, but not by one: transactions take offsets too.
-    timestamp_ms
-        What the producer or the broker stamped, in milliseconds since the epoch.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A record to be written.
-
-    Parameters
-    ----------
-    partition
-        None lets the key choose, by `partitioner.partition_of`; no key, no promise.
-    timestamp_ms
-        Milliseconds since the epoch; None stamps the moment of sending.
-    """
-
-    topic: str
-    value: bytes | None
-    key: bytes | None = None
-    partition: int | None = None
-    headers: Headers = ()
-    timestamp_ms: int | None = None
 
 
 class Rebalance(Protocol):

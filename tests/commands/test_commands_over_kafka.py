@@ -16,11 +16,11 @@ from schemas.policy_file import dumps
 from schemas.predictions import Arm
 from schemas.reference import ReferenceProfile
 from schemas.topics import TopicSpec
+from streams.records import Message
 from streams.runtime.broker import Broker
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 T0 = 1_767_225_600_000
 

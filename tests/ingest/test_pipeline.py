@@ -268,6 +268,19 @@ def test_idle_moves_the_mark_and_not_the_lateness_of_rows(bench: Bench) -> None:
     assert bench.field("input", "n") == 2
 
 
+def test_silent_feedback_holds_labels_back_no_longer_than_the_horizon(bench: Bench) -> None:
+    """A model that gets no labels has its windows judged (as: cannot tell) and lets go of rows."""
+    bench.apply(bench.predict(**prediction(1, T0)))
+    bench.checkpoint()
+    bench.apply(bench.predict(**prediction(2, T0 + 30 * DAY)))
+    mark = bench.checkpoint().mark
+    assert mark.labels_ms is None
+    bench.shard.silent(True)
+    done = bench.checkpoint()
+    assert done.mark.labels_ms == T0 + 30 * DAY - bench.plan().kept_ms
+    assert done.state.pending == 1
+
+
 MOMENTS = st.integers(0, 30).map(lambda h: T0 + h * HOUR // 4)
 
 

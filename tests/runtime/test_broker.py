@@ -10,6 +10,7 @@ import pytest
 
 from schemas.errors import BrokerUnavailable, ConfigurationError, Retriable
 from schemas.topics import TopicSpec
+from streams.records import Message, Record
 from streams.runtime.broker import Broker
 from streams.runtime.broker_files import (
     DEPLOY,
@@ -21,7 +22,7 @@ from streams.runtime.broker_files import (
 )
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.kafka_member import KafkaMember
-from streams.runtime.transport import Message, Record, TopicPartition
+from streams.runtime.transport import TopicPartition
 
 
 class Anywhere:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from schemas import topics
+from streams.records import Message
 from streams.runtime.broker import Broker
 from streams.runtime.kafka import KafkaTransport
-from streams.runtime.transport import Message
 
 HOUR_MS = 3_600_000
 

@@ -9,10 +9,10 @@ import pytest
 
 from schemas.errors import TransportError
 from schemas.topics import TopicSpec
+from streams.records import Message
 from streams.runtime import checkpoint, outbox
 from streams.runtime.local import LocalTransport
 from streams.runtime.local_log import LARGEST_MESSAGE
-from streams.runtime.transport import Message
 
 TOPIC = "state.checkpoint"
 

@@ -6,11 +6,11 @@ import pytest
 
 from schemas import topics
 from schemas.policy import Policy, Task
+from streams.records import Message
 from streams.runtime.announce import activate
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.local import LocalTransport
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 SETTINGS = Settings(prefix="team.")
 

@@ -10,12 +10,12 @@ import pytest
 
 from schemas.topics import TopicSpec
 from streams.ingest.store import Changes
+from streams.records import Record
 from streams.runtime import join_log
 from streams.runtime.checkpoint import LIMIT_BYTES
 from streams.runtime.local import LocalTransport
 from streams.runtime.local_log import LARGEST_MESSAGE
 from streams.runtime.store import JoinStore, StoreMark
-from streams.runtime.transport import Record
 
 TOPIC = "state.join"
 

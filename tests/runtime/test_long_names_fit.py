@@ -6,11 +6,11 @@ import json
 
 from schemas import topics
 from schemas.policy import Labels, Policy, Task
+from streams.records import Message
 from streams.runtime.announce import activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.cluster import Cluster
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 T0 = 20_000 * 86_400_000
 HOUR = 3_600_000

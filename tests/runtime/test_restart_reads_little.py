@@ -11,6 +11,7 @@ import pytest
 from schemas import topics
 from schemas.errors import TransportError
 from schemas.policy import Policy, Task
+from streams.records import Message, Record
 from streams.runtime.announce import activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.decide_worker import DecideWorker
@@ -18,7 +19,7 @@ from streams.runtime.ingest_worker import HINT_MS, IngestWorker
 from streams.runtime.local import LocalTransport
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Follower, Message, Record
+from streams.runtime.transport import Follower
 
 T0 = 20_000 * 86_400_000
 

@@ -10,12 +10,13 @@ import pytest
 
 from schemas.errors import ConfigurationError, Fenced, TopicMismatch, TransportError
 from schemas.topics import TopicSpec
+from streams.records import Message, Record
 from streams.runtime.broker import Broker
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.local import LocalTransport
 from streams.runtime.local_member import LocalMember
 from streams.runtime.partitioner import partition_of
-from streams.runtime.transport import Member, Message, Record, TopicPartition, Transport
+from streams.runtime.transport import Member, TopicPartition, Transport
 
 PATIENCE_S = 60
 STALL_MS = 1_500

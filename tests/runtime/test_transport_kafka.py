@@ -13,10 +13,11 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import BrokerUnavailable, Fenced, Retriable, TransportError
 from schemas.topics import TopicSpec
+from streams.records import Message
 from streams.runtime.broker import Broker, free_port
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.kafka_errors import FENCED, REFUSED, UNAVAILABLE, mapped
-from streams.runtime.transport import Message, TopicPartition
+from streams.runtime.transport import TopicPartition
 
 
 class Anywhere:

@@ -12,9 +12,9 @@ from scenario import Scenario, announce, closing, scenario
 
 from schemas import topics
 from schemas.errors import TransportError
+from streams.records import Record
 from streams.runtime import checkpoint, decide_worker
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Record
 
 SETTINGS = Settings(
     shards=1, poll_ms=0, poll_records=500, checkpoint_ms=1 << 60, checkpoint_records=1 << 60

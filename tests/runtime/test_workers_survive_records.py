@@ -14,12 +14,12 @@ from schemas import topics
 from schemas.dead_letters import DeadLetter
 from schemas.policy import FeatureContract, Labels, Policy, Task
 from schemas.windows import WindowResult
+from streams.records import Message
 from streams.runtime.announce import activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.cluster import Cluster
 from streams.runtime.local_log import LARGEST_MESSAGE
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 HOUR = 3_600_000
 SETTINGS = Settings(shards=1, poll_ms=0, checkpoint_ms=1 << 60, checkpoint_records=1 << 60)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from streams.records import Message
 from streams.runtime.clock import ManualClock
 from streams.runtime.decide_worker import DecideWorker
 from streams.runtime.ingest_worker import IngestWorker
@@ -15,7 +16,7 @@ from streams.runtime.local import LocalSender, LocalTransport
 from streams.runtime.local_member import LocalMember
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, Rebalance, TopicPartition
+from streams.runtime.transport import Rebalance, TopicPartition
 
 BETWEEN, BEFORE_COMMIT, AFTER_COMMIT, PUBLISHING = (
     "between two steps",

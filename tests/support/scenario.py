@@ -24,9 +24,10 @@ from schemas.policy import (
 )
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
+from streams.records import Message
 from streams.runtime.announce import activate
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, Transport
+from streams.runtime.transport import Transport
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T0 = 20_000 * DAY

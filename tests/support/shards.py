@@ -15,7 +15,7 @@ from streams.ingest.pipeline import Checkpoint, Shard, ShardState
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route
 from streams.ingest.store import Changes
-from streams.runtime.transport import Record
+from streams.records import Record
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 

@@ -13,6 +13,7 @@ from job import Job
 from schemas import topics
 from schemas.policy import Labels, Policy, Task
 from schemas.windows import WindowResult
+from streams.records import Message
 from streams.results import ResultReader
 from streams.runtime.announce import activate
 from streams.runtime.broker import Broker
@@ -21,7 +22,7 @@ from streams.runtime.cluster import Cluster
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.partitioner import partition_of
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message, Sender
+from streams.runtime.transport import Sender
 
 T0 = 1_800_000_000_000
 POLICY = Policy(

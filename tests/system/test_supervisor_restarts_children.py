@@ -16,12 +16,12 @@ import pytest
 
 from schemas import topics
 from schemas.policy import Labels, Policy, Task
+from streams.records import Message
 from streams.results import ResultReader
 from streams.runtime.announce import activate
 from streams.runtime.broker import Broker
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.settings import Settings
-from streams.runtime.transport import Message
 
 POLICY = Policy(
     model="m",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from streams.dashboard.panels import Panel, Row, Target, any_of, by_feature, level, of, single, stat
 from streams.runtime.catalogue import LABEL_METRICS, METRIC
-from streams.runtime.panels import Panel, Row, Target, any_of, by_feature, level, of, single, stat
 
 _ANSWERS = ("positive_rate", "latency_over", "unusable_rate", "violation_rate")
 _ELSEWHERE = frozenset(

@@ -1,6 +1,6 @@
 """The Grafana dashboard, written from the catalogue of metrics.
 
-``python -m streams.runtime.dashboard --write`` writes ``deploy/grafana/dashboards/kittiwake.json``;
+``python -m streams.dashboard.build --write`` writes ``deploy/grafana/dashboards/kittiwake.json``;
 ``--check`` fails if the file differs.
 """
 
@@ -12,8 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.runtime.dashboard_rows import ROWS
-from streams.runtime.panels import Panel, Row
+from streams.dashboard.panels import Panel, Row
+from streams.dashboard.rows import ROWS
 
 FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards" / "kittiwake.json"
 DATASOURCE = {"type": "prometheus", "uid": "prometheus"}
@@ -78,7 +78,7 @@ def text() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the file, or compare it."""
-    parser = argparse.ArgumentParser(prog="python -m streams.runtime.dashboard")
+    parser = argparse.ArgumentParser(prog="python -m streams.dashboard.build")
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--write", action="store_true", help="write the file")
     group.add_argument("--check", action="store_true", help="fail if the file differs")
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     sys.stderr.write(
         f"{options.file} is missing or differs from its builder; "
-        f"run python -m streams.runtime.dashboard --write\n"
+        f"run python -m streams.dashboard.build --write\n"
     )
     return 1
 

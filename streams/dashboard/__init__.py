@@ -1,0 +1,1 @@
+"""The Grafana dashboard, built from code: rows of panels over the metrics of the catalogue."""
