@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.outcomes.contract import Tails
+from detectors.outcomes.contract import Label, Tails
+from streams.ingest.admit import AdmittedFeedback
 
 _HEADER = struct.Struct("<BIqdqdq")
 _COLUMNS = [
@@ -143,3 +144,29 @@ def tails_of(pending: list[bytes], dtype: np.dtype[np.void]) -> Tails:
     """The tails of one task as one array, shape (n,)."""
     tails: NDArray[np.void] = np.frombuffer(b"".join(pending), dtype)
     return tails
+
+
+def _portable(label: Label) -> Label:
+    """A label that MessagePack can hold: it knows no integer beyond 64 bits, JSON does."""
+    return str(label) if isinstance(label, int) and abs(label) >= 1 << 63 else label
+
+
+def waiting_of(item: AdmittedFeedback, skew_ms: int) -> Waiting:
+    """Feedback as it waits for its prediction."""
+    event, record = item.row.event, item.row.record
+    return Waiting(
+        time_ms=item.row.time_ms,
+        until_ms=item.row.time_ms + item.plan.kept_ms + skew_ms,
+        late=item.late,
+        watermark_ms=item.watermark_ms,
+        kind=str(event.kind),
+        label=_portable(event.label),
+        value=event.value,
+        signals=event.signals,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        row=item.row.index,
+        timestamp_ms=record.timestamp_ms,
+        raw=msgspec.json.encode(event),
+    )

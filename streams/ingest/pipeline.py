@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from detectors.outcomes.contract import Label
 from schemas import topics
 from schemas.dead_letters import DeadLetter, Reason
-from schemas.summaries import Mark, PaneDelta, Part
+from schemas.summaries import Mark, Part
 from streams.control import Control
 from streams.ingest import admit, keys
+from streams.ingest.checkpoint import Checkpoint, ShardState, Tally
 from streams.ingest.decode import decode_feedback, decode_predictions
 from streams.ingest.join import LabelChanges, apply, crowded
 from streams.ingest.lapse import Lapses, lapse
@@ -32,55 +31,13 @@ from streams.ingest.pending import (
     pack_new,
     pack_waiting,
     unpack_waiting,
+    waiting_of,
 )
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route, Routes
-from streams.ingest.store import Base, Changes, Overlay
+from streams.ingest.store import Base, Overlay
 from streams.ingest.watermark import BEFORE_ALL
 from streams.records import Record
-
-
-class ShardState(msgspec.Struct):
-    """What a shard remembers besides the join store and the routes."""
-
-    epoch: int
-    sequence: int = 0
-    predictions_ms: int = BEFORE_ALL
-    feedback_ms: int = BEFORE_ALL
-    pending: int = 0
-    offsets: dict[str, int] = msgspec.field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What happened since the last checkpoint, for metrics."""
-
-    predictions: dict[str, int]
-    late: dict[str, int]
-    joined: dict[str, int]
-    duplicates: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """All that one transaction must hold; ``more`` asks for another one without waiting."""
-
-    state: ShardState
-    new_routes: dict[int, Route]
-    join_changes: Changes
-    panes: list[PaneDelta]
-    mark: Mark
-    dead: list[DeadLetter]
-    tally: Tally
-    more: bool = False
-
-
-@dataclass
-class _Counts:
-    predictions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    late: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    joined: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    duplicates: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 class Shard:
@@ -129,7 +86,7 @@ class Shard:
         self._panes = Panes(self._routes)
         self._lapses = Lapses()
         self._dead: list[DeadLetter] = []
-        self._counts = _Counts()
+        self._tally = Tally()
         self._idle_ms: int | None = None
         self._silent = False
 
@@ -173,7 +130,7 @@ class Shard:
         lapsed = lapse(self._store, pending_ms=self._labels_ms(), waiting_ms=state.predictions_ms)
         state.pending -= lapsed.dropped
         self._lapses.save(self._store, state.epoch, state.sequence)
-        counts, self._counts = self._counts, _Counts()
+        tally, self._tally = self._tally, Tally()
         dead, self._dead = self._dead + lapsed.dead, []
         return Checkpoint(
             state=msgspec.structs.replace(state, offsets=dict(state.offsets)),
@@ -182,7 +139,7 @@ class Shard:
             panes=self._panes.take(),
             mark=self._mark(),
             dead=dead,
-            tally=Tally(counts.predictions, counts.late, counts.joined, counts.duplicates),
+            tally=tally,
             more=lapsed.more,
         )
 
@@ -232,7 +189,7 @@ class Shard:
         self._count_rows("n_stray", stray)
         self._count_rows("n_duplicate", duplicates)
         for item in duplicates:
-            self._counts.duplicates[item.row.event.model] += 1
+            self._tally.duplicates[item.row.event.model] += 1
         changes = LabelChanges()
         for plan, group in groups:
             self._observe(plan, group, early, changes)
@@ -294,8 +251,8 @@ class Shard:
         self._lapses.note_many(keys.PENDING, places, times_ms=times_ms, kept_ms=plan.kept_ms)
         self._state.pending += len(rows)
         model = plan.policy.model
-        self._counts.predictions[model] += len(rows)
-        self._counts.late[model] += sum(item.late for item in rows)
+        self._tally.predictions[model] += len(rows)
+        self._tally.late[model] += sum(item.late for item in rows)
 
     def _feedback(self, records: Sequence[Record]) -> None:
         decoded = decode_feedback(records)
@@ -314,7 +271,7 @@ class Shard:
         for (who, items), place, known in zip(
             grouped.items(), places, self._store.get_many(places), strict=True
         ):
-            waiting = [_waiting(item, self._skew_ms) for item in items]
+            waiting = [waiting_of(item, self._skew_ms) for item in items]
             if known is not None:
                 # A prediction that has lapsed is none, whether it has left the store or not.
                 pending = Pending.unpack(known)
@@ -337,7 +294,7 @@ class Shard:
             if dead is not None:
                 self._dead.append(dead)
             else:
-                self._counts.joined[plan.policy.model] += 1
+                self._tally.joined[plan.policy.model] += 1
 
     def _wait(self, place: bytes, feedback: list[Waiting]) -> None:
         (known,) = self._store.get_many([place])
@@ -387,31 +344,6 @@ def _by_plan(rows: list[admit.Admitted]) -> list[tuple[Plan, list[admit.Admitted
     for item in rows:
         groups[id(item.plan)].append(item)
     return [(group[0].plan, group) for group in groups.values()]
-
-
-def _portable(label: Label) -> Label:
-    """A label that MessagePack can hold: it knows no integer beyond 64 bits, JSON does."""
-    return str(label) if isinstance(label, int) and abs(label) >= 1 << 63 else label
-
-
-def _waiting(item: admit.AdmittedFeedback, skew_ms: int) -> Waiting:
-    event, record = item.row.event, item.row.record
-    return Waiting(
-        time_ms=item.row.time_ms,
-        until_ms=item.row.time_ms + item.plan.kept_ms + skew_ms,
-        late=item.late,
-        watermark_ms=item.watermark_ms,
-        kind=str(event.kind),
-        label=_portable(event.label),
-        value=event.value,
-        signals=event.signals,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        row=item.row.index,
-        timestamp_ms=record.timestamp_ms,
-        raw=msgspec.json.encode(event),
-    )
 
 
 def _moved(watermark_ms: int, idle_ms: int | None) -> int | None:

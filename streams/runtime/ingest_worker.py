@@ -10,7 +10,8 @@ import msgspec
 
 from schemas import cloudevents, topics
 from schemas.dead_letters import DeadLetter
-from streams.ingest.pipeline import Checkpoint, Shard, ShardState
+from streams.ingest.checkpoint import Checkpoint, ShardState
+from streams.ingest.pipeline import Shard
 from streams.ingest.routes import Route
 from streams.records import Message, Record
 from streams.runtime import catalogue, checkpoint, join_log, summary_log

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.summaries import Mark, PaneDelta, SummaryBatch, encode
-from streams.ingest.pipeline import Checkpoint
+from streams.ingest.checkpoint import Checkpoint
 from streams.records import Message
 
 LIMIT_ENTRIES = 60_000

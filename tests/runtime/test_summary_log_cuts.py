@@ -13,7 +13,7 @@ from schemas.policy import Policy, Task
 from schemas.summaries import Mark, PaneDelta, Part, SummaryBatch, decode
 from streams.control import Control
 from streams.decide.pipeline import Decide, Outputs
-from streams.ingest.pipeline import Checkpoint, ShardState, Tally
+from streams.ingest.checkpoint import Checkpoint, ShardState, Tally
 from streams.runtime import summary_log
 from streams.runtime.local_log import LARGEST_MESSAGE
 

@@ -11,7 +11,8 @@ import numpy as np
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.reference import ReferenceProfile
 from streams.control import Control
-from streams.ingest.pipeline import Checkpoint, Shard, ShardState
+from streams.ingest.checkpoint import Checkpoint, ShardState
+from streams.ingest.pipeline import Shard
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route
 from streams.ingest.store import Changes

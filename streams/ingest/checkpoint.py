@@ -1,0 +1,49 @@
+"""What a shard remembers, and what one transaction of it must hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import msgspec
+
+from schemas.dead_letters import DeadLetter
+from schemas.summaries import Mark, PaneDelta
+from streams.ingest.routes import Route
+from streams.ingest.store import Changes
+from streams.ingest.watermark import BEFORE_ALL
+
+
+class ShardState(msgspec.Struct):
+    """What a shard remembers besides the join store and the routes."""
+
+    epoch: int
+    sequence: int = 0
+    predictions_ms: int = BEFORE_ALL
+    feedback_ms: int = BEFORE_ALL
+    pending: int = 0
+    offsets: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+@dataclass
+class Tally:
+    """What happened since the last checkpoint, by model, for metrics."""
+
+    predictions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    late: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    joined: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    duplicates: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that one transaction must hold; ``more`` asks for another one without waiting."""
+
+    state: ShardState
+    new_routes: dict[int, Route]
+    join_changes: Changes
+    panes: list[PaneDelta]
+    mark: Mark
+    dead: list[DeadLetter]
+    tally: Tally
+    more: bool = False
