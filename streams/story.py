@@ -150,5 +150,5 @@ def rollouts_table(results: Results) -> Table:
                 escape(event.summary),
             )
     holds = sum(e.action is RolloutAction.HOLD for e in results.rollouts.values())
-    table.caption = f"and {holds} windows on hold before"
+    table.caption = f"windows on hold before: {holds}"
     return table

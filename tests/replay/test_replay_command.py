@@ -177,6 +177,6 @@ def test_the_terminal_tells_the_story(kittiwake: Kittiwake, tmp_path: Path) -> N
     assert len([line for line in ended.out.splitlines() if "fraud v1" in line]) > 0
     assert lasting.predictions > 0
     holds = sum(event.action is RolloutAction.HOLD for event in rollouts)
-    assert f"and {holds} windows on hold before" in ended.words
+    assert f"windows on hold before: {holds}" in ended.words
     for title in ("Windows (all segments)", "Alerts", "Rollouts"):
         assert title in ended.out
