@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from io import StringIO
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -78,20 +77,6 @@ def loads(text: str, file: str = "policy.yaml") -> Policy:
         return Policy.model_validate_json(value)
     except ValidationError as error:
         raise _refusal(error, tree, file) from None
-
-
-def dumps(policy: Policy) -> str:
-    """YAML that `loads` reads as an equal policy.
-
-    Examples
-    --------
-    >>> policy = loads("model: fraud\\ntask: binary")
-    >>> loads(dumps(policy)) == policy
-    True
-    """
-    stream = StringIO()
-    YAML(typ="rt", pure=True).dump(policy.model_dump(mode="json", exclude_none=True), stream)
-    return stream.getvalue()
 
 
 def _tree(text: str, file: str) -> CommentedMap:

@@ -12,7 +12,6 @@ from command import Kittiwake, runner
 from schemas import topics
 from schemas.alerts import Alert, AlertAction, Severity
 from schemas.policy import Policy, Task
-from schemas.policy_file import dumps
 from schemas.predictions import Arm
 from schemas.reference import ReferenceProfile
 from schemas.topics import TopicSpec
@@ -82,7 +81,7 @@ def test_a_policy_is_put_in_force_with_its_reference(
 ) -> None:
     """Whoever reads the control topics then knows all three, from the time that was said."""
     policy = Policy(model="fraud", task=Task.BINARY)
-    (tmp_path / "policy.yaml").write_text(dumps(policy))
+    (tmp_path / "policy.yaml").write_text(policy.model_dump_json(exclude_none=True))
     early = kittiwake("policy", "apply", "policy.yaml")
     assert early.code == 1
     assert f"no topic {settings.topic('deployments')}" in early.err

@@ -16,7 +16,6 @@ from scenario import POLICY, T0, scenario
 
 from schemas.alerts import Alert, AlertAction
 from schemas.policy import Budgets, Labels, Policy, Task
-from schemas.policy_file import dumps
 from schemas.rollouts import RolloutAction, RolloutEvent
 from schemas.windows import WindowResult
 
@@ -84,7 +83,7 @@ def test_every_kind_of_file_gives_the_same_windows(kittiwake: Kittiwake, tmp_pat
     (tmp_path / "e.jsonl.gz").write_bytes(gzip.compress(as_json(rows).encode()))
     csv.write_csv(rows, tmp_path / "e.csv")
     parquet.write_table(rows, tmp_path / "e.parquet")
-    (tmp_path / "policy.yaml").write_text(dumps(FLAGGED))
+    (tmp_path / "policy.yaml").write_text(FLAGGED.model_dump_json(exclude_none=True))
     contents = []
     for name in ("e.jsonl", "e.jsonl.gz", "e.csv", "e.parquet"):
         out = tmp_path / "results" / name
@@ -107,7 +106,7 @@ def test_every_kind_of_file_gives_the_same_windows(kittiwake: Kittiwake, tmp_pat
 def test_without_a_reference_there_is_no_drift(kittiwake: Kittiwake, tmp_path: Path) -> None:
     """Learning none is a choice; everything else is as before."""
     parquet.write_table(table(200), tmp_path / "e.parquet")
-    (tmp_path / "policy.yaml").write_text(dumps(FLAGGED))
+    (tmp_path / "policy.yaml").write_text(FLAGGED.model_dump_json(exclude_none=True))
     ended = kittiwake("replay", "e.parquet", "--policy", "policy.yaml", "--learn", 0)
     assert ended.code == 0, ended.err
     found = windows(tmp_path / "out" / "replay")
@@ -119,7 +118,7 @@ def test_a_given_reference_is_used(kittiwake: Kittiwake, tmp_path: Path) -> None
     """That of the same rows, by `kittiwake profile`."""
     parquet.write_table(table(400).select(["amount", "score"]), tmp_path / "normal.parquet")
     parquet.write_table(table(400), tmp_path / "e.parquet")
-    (tmp_path / "policy.yaml").write_text(dumps(FLAGGED))
+    (tmp_path / "policy.yaml").write_text(FLAGGED.model_dump_json(exclude_none=True))
     kittiwake("profile", "normal.parquet", "--model", "fraud")
     reference = json.loads((tmp_path / "reference.json").read_text())
     assert sorted(reference["numeric"]) == ["amount"]
@@ -136,7 +135,7 @@ def test_a_line_without_a_usable_time_costs_only_itself(
     ns = json.dumps({"prediction_id": "x", "model": "fraud", "time": T0 * 1_000_000, "label": 1})
     old = json.dumps({"prediction_id": "y", "model": "fraud", "time": 0, "label": 1})
     (tmp_path / "e.jsonl").write_text(f"nonsense\n{ns}\n{old}\n" + as_json(table(200)))
-    (tmp_path / "policy.yaml").write_text(dumps(FLAGGED))
+    (tmp_path / "policy.yaml").write_text(FLAGGED.model_dump_json(exclude_none=True))
     ended = kittiwake("replay", "e.jsonl", "--policy", "policy.yaml", "--learn", 0)
     assert ended.code == 0, ended.err
     assert "3 dead letters" in ended.out
@@ -156,7 +155,7 @@ def test_the_terminal_tells_the_story(kittiwake: Kittiwake, tmp_path: Path) -> N
     ]
     lines += [(message.value or b"").decode() for message in story.messages]
     (tmp_path / "e.jsonl").write_text("\n".join(lines))
-    (tmp_path / "policy.yaml").write_text(dumps(POLICY))
+    (tmp_path / "policy.yaml").write_text(POLICY.model_dump_json(exclude_none=True))
     (tmp_path / "reference.json").write_text(story.reference.model_dump_json())
     command = ("replay", "e.jsonl", "--policy", "policy.yaml", "--reference", "reference.json")
     ended = kittiwake(*command, width=250)
