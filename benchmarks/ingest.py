@@ -64,8 +64,7 @@ def run(log: str, bootstrap: str, number: int, count: int) -> Rates:
     with TemporaryDirectory(prefix="kittiwake-bench-") as folder:
         settings = Settings(bootstrap=bootstrap, prefix=f"bench-{number}.", data=Path(folder))
         transport: Transport = KafkaTransport(bootstrap) if log == "kafka" else LocalTransport()
-        table = topics.table(shards=settings.shards, models=settings.models)
-        transport.ensure_topics([spec.named(settings.prefix) for spec in table])
+        transport.ensure_topics(settings.topics())
         sender = transport.sender()
         activate(sender, settings, events.POLICY, events.reference())
         sender.close()

@@ -96,22 +96,6 @@ def chi2_isf(alpha: float, df: float) -> float:
     return _chi2_isf(float(alpha), float(df))
 
 
-def chi2_ppf(p: float, df: float) -> float:
-    """Quantile of the chi-square distribution; `chi2_isf` is exact in the upper tail.
-
-    Raises
-    ------
-    ConfigurationError
-        `p` outside (0, 1), or `df` not above 0.
-
-    Examples
-    --------
-    >>> round(chi2_ppf(0.99, 2), 6)
-    9.21034
-    """
-    return chi2_isf(1.0 - p, df)
-
-
 @lru_cache(maxsize=4_096)
 def _chi2_isf(alpha: float, df: float) -> float:
     """Newton on the log of the tail, kept inside a bracket that halves when it oversteps."""

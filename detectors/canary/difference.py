@@ -114,14 +114,3 @@ class DifferenceSequence:
         sequence = cls(grid=len(harm))
         sequence._harm, sequence._benefit = harm.copy(), benefit.copy()
         return sequence
-
-
-def difference_interval(sequence: DifferenceSequence, *, alpha: float = 0.05) -> Interval:
-    """Interval of ``mean_c - mean_b`` at level 1 - alpha, valid at any look.
-
-    Examples
-    --------
-    >>> difference_interval(DifferenceSequence())
-    Interval(low=-1.0, high=1.0)
-    """
-    return sequence.interval(alpha)

@@ -20,7 +20,6 @@ from kittiwake_client import AlertConsumer, InvalidEvent, Publisher, Received
 from rich.console import Console
 
 from examples.bank.events import DEPLOYMENTS, PREDICTIONS, Publication
-from schemas import topics
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.records import Message
@@ -49,7 +48,7 @@ class OverKafka:
         self._settings = Settings(bootstrap=self._broker.bootstrap, data=folder / "state")
         console.print(f"[dim]Apache Kafka on {self._settings.bootstrap}[/]")
         self._transport = KafkaTransport(self._settings.bootstrap)
-        self._transport.ensure_topics(topics.table(shards=self._settings.shards))
+        self._transport.ensure_topics(self._settings.topics())
         self._sender = self._transport.sender()
         activate(self._sender, self._settings, policy)
         self._job = _up(self._settings, folder / "up.log")

@@ -49,8 +49,8 @@ def create(
     """Create every topic that does not exist; refuse if one exists with other partitions."""
     settings = settings_of(bootstrap=bootstrap, prefix=prefix, shards=shards, models=models)
     transport = kafka(settings)
-    table = topics.table(shards=settings.shards, models=settings.models)
-    transport.ensure_topics([spec.named(settings.prefix) for spec in table])
+    table = settings.topics()
+    transport.ensure_topics(table)
     transport.close()
     console.print(f"{len(table)} topics stand on {settings.bootstrap}")
 
@@ -67,8 +67,8 @@ def check(
     transport = kafka(settings)
     table = Table("topic", "partitions", "found", "key", "event", "kept")
     wrong = 0
-    for spec in topics.table(shards=settings.shards, models=settings.models):
-        found = transport.partition_count(settings.topic(spec.name))
+    for spec in settings.topics():
+        found = transport.partition_count(spec.name)
         good = found == spec.partitions
         wrong += not good
         days = "for ever" if spec.retention_ms is None else f"{spec.retention_ms / 86.4e6:g} d"
@@ -76,7 +76,7 @@ def check(
         shown = "missing" if found is None else str(found)
         colour = "green" if good else "red"
         table.add_row(
-            settings.topic(spec.name),
+            spec.name,
             str(spec.partitions),
             f"[{colour}]{shown}[/]",
             spec.key,

@@ -8,7 +8,6 @@ from typing import Annotated, Protocol
 
 import typer
 
-from schemas import topics
 from streams.commands.options import (
     Bootstrap,
     Data,
@@ -89,8 +88,7 @@ def up(
         bootstrap=bootstrap, prefix=prefix, shards=shards, models=models, data=data
     )
     transport = kafka(settings)
-    table = topics.table(shards=settings.shards, models=settings.models)
-    transport.ensure_topics([spec.named(settings.prefix) for spec in table])
+    transport.ensure_topics(settings.topics())
     transport.close()
     supervisor = Supervisor(
         children=_children(settings, ingests, metrics_port),

@@ -160,8 +160,10 @@ class Shard:
         Once no label could be joined any more, a model that gets none is done waiting.
         """
         both_ms = min(self._state.predictions_ms, self._state.feedback_ms)
+        if not self._silent:
+            return both_ms
         longest_ms = self._plans.longest_kept_ms(self._state.predictions_ms)
-        if not self._silent or longest_ms is None:
+        if longest_ms is None:
             return both_ms
         return max(both_ms, self._state.predictions_ms - longest_ms)
 

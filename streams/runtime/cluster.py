@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from schemas import topics
 from streams.runtime.clock import Clock, SystemClock
 from streams.runtime.decide_worker import DecideWorker
 from streams.runtime.ingest_worker import IngestWorker
@@ -46,54 +45,52 @@ class Cluster:
         self.settings = settings.model_copy(update={"data": where})
         self.clock = clock or SystemClock()
         self.transport = transport or LocalTransport()
-        self.transport.ensure_topics(
-            [
-                spec.named(settings.prefix)
-                for spec in topics.table(shards=settings.shards, models=settings.models)
-            ]
-        )
+        self.transport.ensure_topics(settings.topics())
         self.metrics = metrics or Metrics("local")
-        self._ingest: IngestWorker | None = None
-        self._decide: DecideWorker | None = None
+        self._workers: tuple[IngestWorker, DecideWorker] | None = None
 
     def start(self) -> Self:
         """Start the workers; control records published before are known from the first row on."""
-        parts = (self.transport, self.settings, self.clock, self.metrics)
-        self._ingest = IngestWorker(
-            transport=parts[0], settings=parts[1], clock=parts[2], metrics=parts[3]
+        transport, settings, clock, metrics = (
+            self.transport,
+            self.settings,
+            self.clock,
+            self.metrics,
         )
-        self._decide = DecideWorker(
-            transport=parts[0], settings=parts[1], clock=parts[2], metrics=parts[3]
+        self._workers = (
+            IngestWorker(transport=transport, settings=settings, clock=clock, metrics=metrics),
+            DecideWorker(transport=transport, settings=settings, clock=clock, metrics=metrics),
         )
         return self
 
     def step(self) -> bool:
         """One step of each worker; True if either had anything to do."""
-        if self._ingest is None or self._decide is None:
-            raise RuntimeError("start the cluster first")
-        took = self._ingest.step()
-        return self._decide.step() or took
+        ingest, decide = self._started()
+        took = ingest.step()
+        return decide.step() or took
 
     def drain(self) -> None:
         """Work until everything published so far has been decided."""
-        if self._ingest is None or self._decide is None:
-            raise RuntimeError("start the cluster first")
-        while self._ingest.step():
+        ingest, decide = self._started()
+        while ingest.step():
             pass
-        while self._ingest.checkpoint():
+        while ingest.checkpoint():
             pass
-        while self._decide.step():
+        while decide.step():
             pass
 
     def close(self) -> None:
         """Stop the workers."""
-        if self._ingest is not None:
-            self._ingest.close()
-        if self._decide is not None:
-            self._decide.close()
+        for worker in self._workers or ():
+            worker.close()
         self.transport.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    def _started(self) -> tuple[IngestWorker, DecideWorker]:
+        if self._workers is None:
+            raise RuntimeError("start the cluster first")
+        return self._workers
 
     def __enter__(self) -> Self:
         return self.start()

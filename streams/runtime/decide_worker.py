@@ -23,6 +23,7 @@ from streams.runtime.decision_metrics import DecisionMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.runtime.transport import TopicPartition, Transport
+from streams.runtime.worker_metrics import WorkerMetrics
 
 GROUP = "kittiwake-decide"
 _STATE = "state/"
@@ -48,6 +49,7 @@ class DecideWorker:
         self._clock = clock
         self._metrics = metrics
         self._shown = DecisionMetrics(metrics)
+        self._worker_metrics = WorkerMetrics(metrics, settings.prefix + GROUP)
         self._topic = settings.topic(topics.SUMMARIES)
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
@@ -164,18 +166,8 @@ class DecideWorker:
             self._show(outputs)
         for number in touched:
             self._shown.spent(self._owned[number].decide.spent())
-        self._metrics.inc(catalogue.CHECKPOINTS)
-        seconds = (self._clock.elapsed_ms() - started_ms) / 1_000
-        self._metrics.observe(catalogue.CHECKPOINT_SECONDS, seconds)
-        self._metrics.set(catalogue.LAST_CHECKPOINT, self._clock.wall_ms() / 1_000)
-        for place, lag in self._member.lag().items():
-            self._metrics.set(
-                catalogue.LAG,
-                lag,
-                group=self._settings.prefix + GROUP,
-                topic=place[0],
-                partition=str(place[1]),
-            )
+        self._worker_metrics.committed(self._clock, started_ms)
+        self._worker_metrics.lag(self._member.lag())
 
     def _state(self, number: int, owned: _Owned, letters: list[Message]) -> list[Message]:
         packed = outbox.pack(letters)

@@ -22,6 +22,7 @@ from streams.runtime.partitioner import partition_of, partitions_of
 from streams.runtime.settings import Settings
 from streams.runtime.store import JoinStore, StoreMark
 from streams.runtime.transport import TopicPartition, Transport
+from streams.runtime.worker_metrics import WorkerMetrics
 
 GROUP = "kittiwake-ingest"
 
@@ -69,9 +70,12 @@ class IngestWorker:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
+        self._worker_metrics = WorkerMetrics(metrics, settings.prefix + GROUP)
         self._sources = (settings.topic(topics.PREDICTIONS), settings.topic(topics.FEEDBACK))
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
+        # Asked for once: a topic's partitions do not change under a running worker.
+        self._shards = transport.partition_count(self._sources[0]) or settings.shards
         self._records = self._bytes = 0
         self._looked_ms: int | None = None
         self._last_ms = clock.elapsed_ms()
@@ -105,7 +109,10 @@ class IngestWorker:
             owned.shard.apply(own)
             owned.changed = True
             owned.at_end_since_ms = owned.idle_said_ms = None
-            for topic, n in Counter(record.topic for record in own).items():
+            read = Counter(record.topic for record in own)
+            if self._sources[1] in read:
+                owned.feedback_end_since_ms = None
+            for topic, n in read.items():
                 self._metrics.inc(catalogue.RECORDS, n, topic=topic)
         self._records += len(records)
         self._bytes += sum(len(record.value or b"") for record in records)
@@ -140,10 +147,8 @@ class IngestWorker:
             owned[number].store.write(done.join_changes, mark)
             owned[number].changed = done.more
             self._show(number, done)
-        self._metrics.inc(catalogue.CHECKPOINTS)
-        seconds = (self._clock.elapsed_ms() - started_ms) / 1_000
-        self._metrics.observe(catalogue.CHECKPOINT_SECONDS, seconds)
-        self._metrics.set(catalogue.LAST_CHECKPOINT, self._clock.wall_ms() / 1_000)
+        self._worker_metrics.committed(self._clock, started_ms)
+        self._worker_metrics.lag(self._member.lag())
         return any(done.more for done in taken.values())
 
     def close(self) -> None:
@@ -204,7 +209,7 @@ class IngestWorker:
         saved.shard.sequence = 0
         shard = Shard(
             number=number,
-            count=self._transport.partition_count(self._sources[0]) or self._settings.shards,
+            count=self._shards,
             control=self._controls.control,
             base=store,
             partitions_of=self._partitions_of,
@@ -225,8 +230,7 @@ class IngestWorker:
         return True
 
     def _partitions_of(self, keys: Sequence[bytes]) -> Sequence[int]:
-        count = self._transport.partition_count(self._sources[0]) or self._settings.shards
-        found: list[int] = partitions_of(keys, count).tolist()
+        found: list[int] = partitions_of(keys, self._shards).tolist()
         return found
 
     def _due(self) -> bool:
@@ -305,14 +309,6 @@ class IngestWorker:
             (topics.FEEDBACK, done.mark.labels_ms),
         ):
             metrics.set(catalogue.WATERMARK, watermark, shard=shard, topic=topic)
-        for topic in self._sources:
-            metrics.set(
-                catalogue.LAG,
-                self._member.lag().get((topic, number)),
-                group=self._settings.prefix + GROUP,
-                topic=topic,
-                partition=shard,
-            )
 
 
 def _saved(parts: dict[str, bytes]) -> _Saved:

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.topics import TopicSpec, table
+
 
 class Settings(BaseSettings):
     """What a process needs to know.
@@ -36,6 +38,10 @@ class Settings(BaseSettings):
     poll_ms: int = Field(default=50, ge=0)
     idle_ms: int = Field(default=5_000, ge=1)
     skew_ms: int = Field(default=300_000, ge=0)
+
+    def topics(self) -> list[TopicSpec]:
+        """Every topic, with the prefix and the partitions set here."""
+        return [spec.named(self.prefix) for spec in table(shards=self.shards, models=self.models)]
 
     def topic(self, name: str) -> str:
         """A topic's name with the prefix."""

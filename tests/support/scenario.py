@@ -147,8 +147,7 @@ def _tell(push: object, identity: str, time_ms: int, label: bool | None, kind: s
 
 def announce(transport: Transport, settings: Settings, story: Scenario) -> None:
     """Topics, policy, reference and deployments."""
-    table = topics.table(shards=settings.shards, models=settings.models)
-    transport.ensure_topics([spec.named(settings.prefix) for spec in table])
+    transport.ensure_topics(settings.topics())
     sender = transport.sender()
     activate(sender, settings, POLICY, story.reference)
     for time_ms, version, action, role, generation in (
