@@ -13,13 +13,14 @@ import pytest
 from kittiwake_client import InvalidEvent, Received, RollbackRequest
 from kittiwake_client import kinds as client
 from kittiwake_client.events import MAX_TIME_MS, encode, rfc3339
+from published import an_alert
 from pydantic import BaseModel
 
 from schemas import base, cloudevents, topics
-from schemas.alerts import Alert, AlertAction, Severity
+from schemas.alerts import Alert
 from schemas.deployments import DeploymentEvent
 from schemas.feedback import FeedbackEvent
-from schemas.predictions import Arm, PredictionEvent
+from schemas.predictions import PredictionEvent
 from schemas.rollouts import RolloutAction, RolloutEvent
 
 PREDICTION: dict[str, object] = {
@@ -192,37 +193,7 @@ def test_a_wrong_event_is_explained(change: dict[str, object], said: str) -> Non
 
 
 def _alert() -> Alert:
-    return Alert(
-        id="s1",
-        alert_id="a1",
-        action=AlertAction.OPENED,
-        model="fraud",
-        version="v1",
-        arm=Arm.BASELINE,
-        segment="",
-        metric="error_rate",
-        feature="",
-        detector="budget",
-        severity=Severity.PAGE,
-        opened_at_ms=1,
-        window_start_ms=0,
-        window_end_ms=1,
-        n=10,
-        value=None,
-        low=None,
-        high=None,
-        budget=0.05,
-        log_e=4.0,
-        share=0.01,
-        spent=0.1,
-        summary="error rate above 5 %",
-        owner="o",
-        runbook="r",
-        dashboard="d",
-        policy="p",
-        reference="r",
-        cut={},
-    )
+    return an_alert(value=None, low=None, high=None)
 
 
 def _rollout(action: RolloutAction, *, target: str | None = "v1") -> RolloutEvent:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from command import Kittiwake, runner
+from published import an_alert
 
 from schemas import topics
-from schemas.alerts import Alert, AlertAction, Severity
+from schemas.alerts import Alert, AlertAction
 from schemas.policy import Policy, Task
-from schemas.predictions import Arm
 from schemas.reference import ReferenceProfile
 from schemas.topics import TopicSpec
 from streams.records import Message
@@ -104,36 +104,12 @@ def test_a_policy_is_put_in_force_with_its_reference(
 
 
 def alert(i: int) -> Alert:
-    return Alert(
+    return an_alert(
         id=f"id-{i}",
-        alert_id="incident",
         action=AlertAction.RESOLVED if i == 2 else AlertAction.OPENED,
-        model="fraud",
-        version="v1",
-        arm=Arm.BASELINE,
-        segment="",
-        metric="error_rate",
-        feature="",
-        detector="b1",
-        severity=Severity.PAGE,
-        opened_at_ms=T0,
         window_start_ms=T0,
         window_end_ms=T0 + 60_000,
-        n=10,
-        value=0.5,
-        low=0.4,
-        high=0.6,
-        budget=0.1,
-        log_e=3.0,
-        share=0.01,
-        spent=0.02,
         summary=f"fraud v1: error rate [0.4, 0.6] of [group] is number {i}",
-        owner="",
-        runbook="",
-        dashboard="",
-        policy="p",
-        reference="",
-        cut={},
     )
 
 

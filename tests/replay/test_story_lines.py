@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from published import an_alert
 from rich.console import Console
 from rich.table import Table
 
@@ -17,36 +18,17 @@ T0 = 1_767_225_600_000
 
 
 def alert(action: AlertAction, *, severity: Severity = Severity.PAGE, at: int = 1) -> Alert:
-    return Alert(
+    return an_alert(
         id=f"{action}-{at}",
         alert_id="incident-1",
         action=action,
         model="fraud[eu]",
-        version="v1",
-        arm=Arm.BASELINE,
         segment="region=[x]",
-        metric="error_rate",
-        feature="",
-        detector="b1",
         severity=severity,
         opened_at_ms=T0,
         window_start_ms=T0 + (at - 1) * HOUR,
         window_end_ms=T0 + at * HOUR,
-        n=10,
-        value=0.5,
-        low=0.4,
-        high=0.6,
-        budget=0.1,
-        log_e=3.0,
-        share=0.01,
-        spent=0.02,
         summary="fraud[eu] errs: 50 % [red] of 10",
-        owner="",
-        runbook="",
-        dashboard="",
-        policy="p",
-        reference="",
-        cut={},
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import urllib.request
 
 import pytest
+from published import an_alert
 
-from schemas.alerts import Alert, AlertAction, Severity
+from schemas.alerts import Alert, AlertAction
 from schemas.errors import ConfigurationError
 from schemas.predictions import Arm
 from schemas.windows import Coverage, Metric, Verdict, WindowResult
@@ -191,37 +192,7 @@ def test_the_spending_of_the_budget_is_shown_by_model() -> None:
 
 
 def _alert(alert_id: str, action: AlertAction) -> Alert:
-    return Alert(
-        id=f"{alert_id}-{action}",
-        alert_id=alert_id,
-        action=action,
-        model="fraud",
-        version="v1",
-        arm=Arm.BASELINE,
-        segment="",
-        metric="error_rate",
-        feature="",
-        detector="budget",
-        severity=Severity.PAGE,
-        opened_at_ms=1,
-        window_start_ms=0,
-        window_end_ms=1,
-        n=10,
-        value=0.2,
-        low=0.1,
-        high=0.3,
-        budget=0.05,
-        log_e=4.0,
-        share=0.01,
-        spent=0.1,
-        summary="s",
-        owner="o",
-        runbook="r",
-        dashboard="d",
-        policy="p",
-        reference="r",
-        cut={},
-    )
+    return an_alert(id=f"{alert_id}-{action}", alert_id=alert_id, action=action)
 
 
 def test_open_alerts_are_counted_by_id() -> None:
