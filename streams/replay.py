@@ -101,22 +101,17 @@ class Replay:
     def finish(self, until_ms: int) -> News:
         """Say that time has come to ``until_ms``, so that every window before it closes."""
         self._beat(until_ms)
-        return self._work(None) or News()
+        return self._work(None)
 
     def close(self) -> None:
         """Stop everything; results stay."""
         self._reader.close()
         self.cluster.close()
 
-    def _work(self, before: News | None) -> News | None:
+    def _work(self, before: News | None) -> News:
         self.cluster.drain()
-        news = self._reader.read()
-        if before is not None:
-            news = News(
-                before.windows + news.windows,
-                before.alerts + news.alerts,
-                before.rollouts + news.rollouts,
-            )
+        news = before or News()
+        news.add(self._reader.read())
         return news
 
     def _send(self, line: Line) -> None:

@@ -21,6 +21,12 @@ class News:
     alerts: list[Alert] = field(default_factory=list)
     rollouts: list[RolloutEvent] = field(default_factory=list)
 
+    def add(self, other: News) -> None:
+        """Take what a later look found."""
+        self.windows += other.windows
+        self.alerts += other.alerts
+        self.rollouts += other.rollouts
+
 
 @dataclass
 class Results:
@@ -88,10 +94,7 @@ class ResultReader:
         while True:
             records = self._follower.poll(max_records=2_000, timeout_ms=timeout_ms)
             for record in records:
-                found = self.results.add(self._names[record.topic], record.value or b"")
-                news.windows += found.windows
-                news.alerts += found.alerts
-                news.rollouts += found.rollouts
+                news.add(self.results.add(self._names[record.topic], record.value or b""))
             if not records and (timeout_ms == 0 or self._follower.at_end()):
                 return news
 

@@ -25,7 +25,7 @@ from schemas.reference import ReferenceProfile
 from streams.records import Message
 from streams.replay import DAY_MS
 from streams.results import News, ResultReader, Results
-from streams.runtime.announce import FROM_THE_START, activate
+from streams.runtime.announce import activate
 from streams.runtime.broker import Broker
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.progress import decided, ingested
@@ -84,13 +84,7 @@ class OverKafka:
 
     def activate(self, policy: Policy, profile: ReferenceProfile, effective_at_ms: int) -> None:
         """Let a reference hold from a time on."""
-        activate(
-            self._sender,
-            self._settings,
-            policy,
-            profile,
-            effective_at_ms=max(effective_at_ms, FROM_THE_START),
-        )
+        activate(self._sender, self._settings, policy, profile, effective_at_ms=effective_at_ms)
 
     def finish(self, until_ms: int) -> News:
         """Let time come to ``until_ms`` and wait until all is decided and heard."""
@@ -101,14 +95,12 @@ class OverKafka:
                 if self._job.poll() is not None:
                     raise RuntimeError("`kittiwake up` has ended by itself")
                 time.sleep(0.2)
-        self._reader.read(timeout_ms=1_000)
+        news = News(windows=self._reader.read(timeout_ms=1_000).windows)
         deadline = time.monotonic() + 10
-        news = self._news()
         wanted = len(self.results.alerts) + len(self.results.rollouts)
         while self._told < wanted and time.monotonic() < deadline:
             time.sleep(0.1)
-            more = self._news()
-            news = News([], news.alerts + more.alerts, news.rollouts + more.rollouts)
+            news.add(self._news())
         return news
 
     def close(self) -> None:
@@ -133,9 +125,7 @@ class OverKafka:
         news.windows += self._reader.read().windows
         while not self._heard.empty():
             received = self._heard.get()
-            found = heard.add(received.topic, json.dumps(received.body).encode())
-            news.alerts += found.alerts
-            news.rollouts += found.rollouts
+            news.add(heard.add(received.topic, json.dumps(received.body).encode()))
         self._told += len(news.alerts) + len(news.rollouts)
         return news
 
