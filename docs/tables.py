@@ -40,6 +40,8 @@ POLICY_KEYS = {
     "labels.lateness": "How far feedback may be behind its partition's latest and be on time.",
     "labels.positive": "Label that counts as 1 in a binary task. Left out: `1`, `true` or `yes`.",
     "labels.scale": "Size of a large error in regression; errors are divided by it.",
+    "labels.sources": "Sources of feedback whose reversals of labels are counted apart.",
+    "labels.propensity": "`true` weighs labels by the inverse of their `propensity`.",
     "features.NAME.type": "How values are compared.",
     "features.NAME.min": "Lowest value in range; numeric only.",
     "features.NAME.max": "Highest value in range; numeric only.",
@@ -47,19 +49,50 @@ POLICY_KEYS = {
     "features.NAME.missing": "Highest acceptable rate of missing values.",
     "features.NAME.out_of_range": "Highest acceptable rate of values out of range.",
     "features.NAME.drift": "`false` leaves it out of drift tests, as for a clock or an id.",
+    "features.NAME.max_mean": "Highest acceptable mean; needs `min` and `max`.",
+    "features.NAME.min_mean": "Lowest acceptable mean; needs `min` and `max`.",
     "segments": "Keys of a prediction's `segments` to slice by, one at a time.",
     "max_segments": "How many segments share half of the false-alarm budget.",
     "budgets.error_rate": "Highest acceptable error rate.",
     "budgets.brier": "Highest acceptable Brier score.",
+    "budgets.mae": "Highest acceptable mean absolute error, in units of `labels.scale`.",
+    "budgets.interval_miss_rate": "Highest acceptable rate of intervals that miss the truth.",
     "budgets.service_errors": "Highest acceptable rate of predictions with `error`.",
     "budgets.latency.limit_ms": "A prediction that takes longer is slow, in ms.",
     "budgets.latency.rate": "Highest acceptable rate of slow predictions.",
+    "budgets.positive_rate": "Highest acceptable share of positive answers.",
+    "budgets.zero_results": "Highest acceptable rate of empty lists; ranking only.",
+    "budgets.out_of_domain": "Highest acceptable share of rows beyond all the reference knows.",
+    "budgets.disagreements": "Highest acceptable share of reviewed labels that the review changes.",
+    "budgets.flips": "Highest acceptable share of labels that are reversed later.",
+    "budgets.from_reference.absolute": "Where no budget is stated: tolerated beyond the reference,",
+    "budgets.from_reference.relative": "or this part of its level, if that is more.",
+    "budgets.from_reference.off": "`true` sets no budget from the reference.",
+    "floors.ndcg": "Lowest acceptable NDCG.",
+    "floors.mrr": "Lowest acceptable mean reciprocal rank.",
+    "floors.recall": "Lowest acceptable recall.",
+    "floors.precision": "Lowest acceptable precision.",
+    "floors.positive_rate": "Lowest acceptable share of positive answers.",
+    "floors.label_rate": "Lowest acceptable share of labels at maturity.",
+    "floors.f1": "Lowest acceptable F1; the test is asymptotic.",
+    "floors.auc": "Lowest acceptable AUC; the test is asymptotic.",
+    "seasonal": "Metrics whose budget follows the hour of the week, as in the reference.",
     "drift.features": "Smallest total variation distance of a feature that matters.",
     "drift.score": "The same for the score.",
     "drift.decay": "Weight of the past in the drift test after one more window.",
     "calibration.tolerance": "Largest acceptable gap between score and outcome.",
+    "fairness.groups": "Keys of a prediction's `groups` to compare with the largest group.",
+    "fairness.selection_ratio": "Lowest acceptable ratio of selection rates.",
+    "fairness.tpr_gap": "Largest acceptable gap of true positive rates.",
+    "fairness.fpr_gap": "Largest acceptable gap of false positive rates.",
+    "patterns.constant": "Highest acceptable share of one score bin beyond the reference's.",
+    "patterns.repeats": "`true` counts repeated inputs.",
+    "opinions": "Detectors of river that may give a second opinion.",
+    "dependence.rows_per_unit": "Most rows of one user in a window; evidence is divided by it.",
+    "dependence.estimated": "`true` divides evidence by the dispersion seen in the reference.",
     "false_alarms.pages": "False alarms expected, at most, over all tests of the model.",
     "false_alarms.per": "The period for which `pages` is stated.",
+    "false_alarms.weights.NAME": "Weight of a metric in the budget; 0 leaves it untested.",
     "canary.guardrails[].metric": "What the canary may not make worse.",
     "canary.guardrails[].margin": "By how much it may.",
     "canary.alpha_rollback": "Most chance to roll back a canary within all margins.",
@@ -110,7 +143,11 @@ def _keys(root: Json, node: Json, prefix: str) -> Iterator[Key]:
         if "properties" in shape:
             yield from _keys(root, shape, f"{place}.")
         elif isinstance(values := shape.get("additionalProperties"), Mapping):
-            yield from _keys(root, _shape(root, values), f"{place}.NAME.")
+            value = _shape(root, values)
+            if "properties" in value:
+                yield from _keys(root, value, f"{place}.NAME.")
+            else:
+                yield Key(f"{place}.NAME", _kind(root, value), "")
         elif "properties" in (item := _shape(root, cast(Json, shape.get("items", {})))):
             yield from _keys(root, item, f"{place}[].")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from schemas.base import Message
 from schemas.predictions import Arm
@@ -20,14 +21,16 @@ class Severity(StrEnum):
 
     PAGE = "page"
     TICKET = "ticket"
+    WATCH = "watch"
 
 
 class Alert(Message):
     """One step in the life of an alert.
 
     ``alert_id`` is the same over its life; ``id`` is the id of this step and the same in every
-    replay. ``log_e`` is the natural logarithm of the evidence, ``share`` the part of the
-    false-alarm budget this window's test could spend, ``spent`` what the test has spent so far.
+    replay. ``budget`` is the level that was crossed, with trouble on the ``worse`` side of it.
+    ``log_e`` is the natural logarithm of the evidence, ``share`` the part of the false-alarm budget
+    this window's test could spend, ``spent`` what the test has spent so far.
     """
 
     id: str
@@ -49,6 +52,7 @@ class Alert(Message):
     low: float | None
     high: float | None
     budget: float | None
+    worse: Literal["above", "below"]
     log_e: float
     share: float
     spent: float

@@ -32,6 +32,9 @@ Timestamp = Annotated[
 EventTime = Milliseconds | Timestamp
 """Milliseconds since the epoch, or RFC 3339."""
 
+Rate = Annotated[float, Field(gt=0, lt=1)]
+"""A share of events, strictly between 0 and 1."""
+
 Scalar = bool | int | float | str | None
 """A feature or label value."""
 

@@ -2,56 +2,48 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from schemas.base import Message, Name, Scalar
+from schemas.base import Message, Name, Rate, Scalar
+from schemas.budgets import Budgets, Floors, FromReference, LatencyBudget
+from schemas.canary import Canary, Guardrail
+from schemas.durations import Duration, duration_ms
+from schemas.features import FeatureContract, FeatureType
 from schemas.ids import content_id
+from schemas.watch import Dependence, Fairness, Opinion, Patterns
 
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def duration_ms(text: str) -> int:
-    """Milliseconds of a duration such as ``90s``, ``5m``, ``1h`` or ``30d``.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a whole number and a unit.
-
-    Examples
-    --------
-    >>> duration_ms("5m")
-    300000
-    """
-    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", text)
-    if match is None:
-        raise ValueError(
-            f"{text!r} is not a duration; write a whole number and ms, s, m, h or d, such as 5m"
-        )
-    return int(match[1]) * _UNITS_MS[match[2]]
-
-
-def _is_duration(text: str) -> str:
-    duration_ms(text)
-    return text
-
-
-Duration = Annotated[
-    str,
-    AfterValidator(_is_duration),
-    Field(json_schema_extra={"pattern": "^[0-9]{1,9}(ms|s|m|h|d)$", "examples": ["5m"]}),
+__all__ = [
+    "MAX_PANES",
+    "MEASURED",
+    "Activation",
+    "Budgets",
+    "Calibration",
+    "Canary",
+    "Dependence",
+    "Drift",
+    "Duration",
+    "Fairness",
+    "FalseAlarms",
+    "FeatureContract",
+    "FeatureType",
+    "Floors",
+    "FromReference",
+    "Guardrail",
+    "Labels",
+    "LatencyBudget",
+    "Opinion",
+    "Patterns",
+    "Policy",
+    "PolicyRecord",
+    "Task",
+    "duration_ms",
 ]
-"""A whole number and a unit: ms, s, m, h or d."""
 
 MAX_PANES = 10_000
 """Most panes in a window: each result adds them up."""
-
-Rate = Annotated[float, Field(gt=0, lt=1)]
-"""A share of events, strictly between 0 and 1."""
 
 
 class Task(StrEnum):
@@ -64,43 +56,15 @@ class Task(StrEnum):
     CHAT = "chat"
 
 
-class FeatureType(StrEnum):
-    """How a feature's values are compared."""
-
-    NUMERIC = "numeric"
-    CATEGORICAL = "categorical"
-
-
-class FeatureContract(Message):
-    """What a feature's values must be.
-
-    ``min`` and ``max`` bound a numeric feature, ``categories`` a categorical one. ``missing`` and
-    ``out_of_range`` are the highest acceptable rates; ``drift`` false leaves the feature out of
-    drift tests (a clock or an id drifts by design).
-    """
-
-    type: FeatureType = FeatureType.NUMERIC
-    min: float | None = None
-    max: float | None = None
-    categories: list[str] | None = None
-    missing: Rate = 0.05
-    out_of_range: Rate = 0.01
-    drift: bool = True
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError(f"min {self.min} is not below max {self.max}; swap them")
-        return self
-
-
 class Labels(Message):
     """When the truth is expected.
 
     ``horizon`` is how long a prediction waits for its label, ``maturity`` the age at which a
     cohort of predictions is judged, ``coverage`` the share of labels it needs then,
     ``positive`` the label that counts as 1 of a binary task, ``scale`` the size of a large
-    regression error (errors are divided by it).
+    regression error (errors are divided by it). ``sources`` names sources of feedback whose
+    reversals are counted apart. ``propensity`` weighs a label by the inverse of the chance that
+    feedback says it had to be collected.
     """
 
     horizon: Duration = "30d"
@@ -109,22 +73,8 @@ class Labels(Message):
     lateness: Duration = "1d"
     positive: Scalar = None
     scale: Annotated[float, Field(gt=0)] = 1.0
-
-
-class LatencyBudget(Message):
-    """At most ``rate`` of the predictions may take longer than ``limit_ms``."""
-
-    limit_ms: Annotated[float, Field(gt=0)]
-    rate: Rate = 0.01
-
-
-class Budgets(Message):
-    """Highest acceptable level of each metric; a metric without one is shown, not tested."""
-
-    error_rate: Rate | None = None
-    brier: Rate | None = None
-    service_errors: Rate | None = None
-    latency: LatencyBudget | None = None
+    sources: Annotated[list[Name], Field(max_length=20)] = []
+    propensity: bool = False
 
 
 class Drift(Message):
@@ -145,52 +95,34 @@ class Calibration(Message):
 
 
 class FalseAlarms(Message):
-    """At most ``pages`` false pages are expected per ``per``, over all tests of the model."""
+    """At most ``pages`` false pages are expected per ``per``, over all tests of the model.
+
+    Tests share the budget equally, or by ``weights`` of their metrics (1 where left out; 0 leaves
+    a metric untested).
+    """
 
     pages: Annotated[float, Field(gt=0)] = 1.0
     per: Duration = "30d"
+    weights: dict[Name, Annotated[float, Field(ge=0, le=1_000)]] = {}
 
 
-class Guardrail(Message):
-    """The canary may be worse than the baseline by at most ``margin`` in ``metric``."""
-
-    metric: Annotated[str, Field(pattern=r"^(error_rate|brier|service_errors|latency)$")]
-    margin: Annotated[float, Field(ge=0, lt=1)]
-
-
-class Canary(Message):
-    """How a canary is judged.
-
-    Without ``guardrails`` a canary may make up to one point of errors more than the baseline; for
-    regression, up to one point of service errors.
-    ``alpha_rollback`` bounds the chance to roll back a version within its margins,
-    ``alpha_promote`` the chance to promote one outside of them. ``automatic`` asks executors to
-    roll back at once; else the request is advice. A request lapses after ``expiry``.
-    ``watch_for`` is the deadline: then the rollout ends as inconclusive, and holds.
-    """
-
-    guardrails: Annotated[list[Guardrail], Field(min_length=1)] | None = None
-    alpha_rollback: Rate = 0.05
-    alpha_promote: Rate = 0.05
-    alpha_share: Rate = 0.001
-    min_events: Annotated[int, Field(ge=0)] = 100
-    min_duration: Duration = "0s"
-    watch_for: Duration = "30d"
-    expiry: Duration = "1h"
-    automatic: bool = True
-
-
-LABELLED = ("error_rate", "brier")
-"""Metrics with a budget that need labels."""
+COMMON = frozenset(
+    {"service_errors", "latency", "positive_rate", "label_rate", "flips", "disagreements"}
+)
+"""Metrics that every task has."""
 
 MEASURED: dict[Task, frozenset[str]] = {
-    Task.BINARY: frozenset({"error_rate", "brier"}),
-    Task.MULTICLASS: frozenset({"error_rate", "brier"}),
-    Task.REGRESSION: frozenset(),
-    Task.RANKING: frozenset({"error_rate"}),
-    Task.CHAT: frozenset({"error_rate"}),
+    Task.BINARY: COMMON
+    | {"error_rate", "brier", "out_of_domain", "recall", "precision", "f1", "auc"},
+    Task.MULTICLASS: COMMON | {"error_rate", "brier", "out_of_domain"},
+    Task.REGRESSION: COMMON | {"mae", "interval_miss_rate", "out_of_domain"},
+    Task.RANKING: COMMON | {"error_rate", "ndcg", "mrr", "zero_results", "out_of_domain"},
+    Task.CHAT: COMMON | {"error_rate", "out_of_domain"},
 }
-"""Which of them a task has: for ranking an error is a miss, for chat a thumb down."""
+"""Which metrics of `Budgets` and `Floors` a task has.
+
+For ranking an error is a miss, for chat a thumb down.
+"""
 
 
 class Policy(Message):
@@ -199,6 +131,7 @@ class Policy(Message):
     ``pane`` is the resolution in event time; ``window`` (a multiple) is what results and tests
     speak of; ``lateness`` is how long a window waits for rows out of order. ``segments`` names
     the keys of `PredictionEvent.segments` to slice by, at most ``max_segments`` values together.
+    ``seasonal`` names metrics whose budget follows the hour of the week, as the reference has it.
     """
 
     model: Name
@@ -211,8 +144,14 @@ class Policy(Message):
     segments: list[Name] = []
     max_segments: Annotated[int, Field(ge=0, le=1_000)] = 20
     budgets: Budgets = Budgets()
+    floors: Floors = Floors()
+    seasonal: list[Name] = []
     drift: Drift = Drift()
     calibration: Calibration = Calibration()
+    fairness: Fairness = Fairness()
+    patterns: Patterns = Patterns()
+    opinions: list[Opinion] = []
+    dependence: Dependence = Dependence()
     false_alarms: FalseAlarms = FalseAlarms()
     canary: Canary = Canary()
     owner: str = ""
@@ -238,14 +177,17 @@ class Policy(Message):
     @model_validator(mode="after")
     def _measurable(self) -> Self:
         has = MEASURED[self.task]
-        budgeted = [name for name in LABELLED if getattr(self.budgets, name) is not None]
-        guarded = [g.metric for g in self.canary.guardrails or [] if g.metric in LABELLED]
-        for place, names in (("budgets", budgeted), ("canary.guardrails", guarded)):
+        asked = {
+            "budgets": [name for name, level in self.budgets if level is not None],
+            "floors": [name for name, level in self.floors if level is not None],
+            "canary.guardrails": [g.metric for g in self.canary.guardrails or []],
+        }
+        for place, names in asked.items():
             for name in names:
-                if name not in has:
+                if name != "from_reference" and name not in has:
                     raise ValueError(
                         f"{place} names {name}, which a {self.task} model does not have; "
-                        f"remove it (it has {', '.join(sorted(has)) or 'neither'})"
+                        f"remove it (it has {', '.join(sorted(has))})"
                     )
         return self
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from schemas.base import Message, Name
 from schemas.ids import content_id
@@ -56,6 +56,28 @@ class CategoricalReference(Message):
         return self
 
 
+class HourReference(Message):
+    """Events of one hour of the week, and their sum."""
+
+    n: Annotated[int, Field(ge=0)]
+    sum: float
+
+
+class OutcomeReference(Message):
+    """A metric in the labelled rows of the reference.
+
+    ``n`` counts events, ``sum`` adds them up, ``squares`` is the sum of squares, left out for yes
+    and no. ``dispersion`` is by how much windows scattered more than independent rows would.
+    ``hours`` are n and sum of each of the 168 hours of the week, from Monday 00:00 UTC.
+    """
+
+    n: Annotated[int, Field(ge=1)]
+    sum: float
+    squares: float | None = None
+    dispersion: Annotated[float, Field(ge=1)] = 1.0
+    hours: Annotated[list[HourReference], Field(min_length=168, max_length=168)] | None = None
+
+
 class ReferenceProfile(Message):
     """What a model's inputs and scores looked like when all was well.
 
@@ -67,6 +89,7 @@ class ReferenceProfile(Message):
     numeric: dict[str, NumericReference] = {}
     categorical: dict[str, CategoricalReference] = {}
     score: NumericReference | None = None
+    outcomes: dict[str, OutcomeReference] = {}
     source: str = ""
 
     @property

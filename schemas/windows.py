@@ -21,8 +21,8 @@ class Metric(Message):
     """One number of a window.
 
     ``low`` and ``high`` are a 95 % interval for this window where one exists. ``budget`` is the
-    highest acceptable level. ``needed`` is how many more events a verdict takes, when it is
-    ``cannot_tell``.
+    highest acceptable level, ``floor`` the lowest. ``needed`` is how many more events a verdict
+    takes, when it is ``cannot_tell``.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Metric(Message):
     low: float | None = None
     high: float | None = None
     budget: float | None = None
+    floor: float | None = None
     verdict: Verdict | None = None
     needed: int | None = None
 

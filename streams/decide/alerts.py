@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from detectors.summary import Ints
 from schemas.alerts import Alert, AlertAction
 from schemas.ids import content_id
 from schemas.predictions import Arm
+from schemas.windows import Verdict
 from streams.decide import sentences
-from streams.decide.detect import Reading, SequentialTest
+from streams.decide.detect import Asked, Evidence, Reading, SequentialTest, Step, bet_each
+from streams.decide.measure.interval import judge
 from streams.decide.state import MonitorKey, MonitorState, OpenAlert, State, WindowKey
 from streams.decide.subject import Subject
 
@@ -22,10 +24,14 @@ class Occasion:
     """A window at the moment it is due: ``due_ms`` in event time, and the offsets read."""
 
     window: WindowKey
-    subject: Subject
-    vector: Ints
+    seen: Evidence
     due_ms: int
     cut: dict[str, int]
+
+    @property
+    def subject(self) -> Subject:
+        """What the window is judged by."""
+        return self.seen.subject
 
     @property
     def end_ms(self) -> int:
@@ -51,62 +57,108 @@ def key_of(test: SequentialTest, window: WindowKey) -> MonitorKey:
     return MonitorKey(*window.stream, test.detector, test.metric, test.feature)
 
 
-def step(state: State, test: SequentialTest, now: Occasion, *, share: float) -> list[Alert]:
-    """Run a test on a window that is due; what changes is in the state afterwards.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A test, the window it is to look at, and the share of the budget that it may spend."""
+
+    asked: Asked
+    now: Occasion
+    share: float
+
+    @property
+    def test(self) -> SequentialTest:
+        """The test."""
+        return self.asked.test
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    turn: Turn
+    key: MonitorKey
+    known: MonitorState
+    closed: tuple[Alert, ...]
+
+
+def step_all(state: State, turns: Sequence[Turn]) -> list[Alert]:
+    """Run tests on windows that are due, each test at most once; the state is changed.
 
     A test sees its windows in order and each once; an earlier window is left out, for a bet on
     it would not be fixed before its outcome was known.
     """
-    key = key_of(test, now.window)
+    ready = [found for turn in turns if (found := _ready(state, turn)) is not None]
+    betting = [found for found in ready if found.known.alert is None]
+    steps = bet_each(
+        [(r.turn.test, r.known.memory, r.turn.now.seen, r.turn.share) for r in betting]
+    )
+    found_by = {r.key: step for r, step in zip(betting, steps, strict=True)}
+    said: list[Alert] = []
+    for r in ready:
+        known, alert = (
+            _monitor(r.known, r.turn, found_by[r.key])
+            if r.known.alert is None
+            else _recover(r.known, r.known.alert, r.turn.test, r.turn.now)
+        )
+        state.tests.put(r.key, known)
+        said += r.closed if alert is None else (*r.closed, alert)
+    return said
+
+
+def _ready(state: State, turn: Turn) -> _Ready | None:
+    key = key_of(turn.test, turn.now.window)
     known = state.tests.get(key)
-    if known is not None and now.window.start_ms <= known.start_ms:
-        return []
-    alerts, known = _current(known, test, now)
-    if known.alert is None:
-        known, alert = _monitor(known, test, now, share)
-    else:
-        known, alert = _recover(known, known.alert, test, now)
-    state.tests.put(key, known)
-    return alerts + ([] if alert is None else [alert])
+    if known is not None and turn.now.window.start_ms <= known.start_ms:
+        return None
+    closed, current = _current(known, turn.asked, turn.now)
+    return _Ready(turn, key, current, tuple(closed))
 
 
 def _current(
-    known: MonitorState | None, test: SequentialTest, now: Occasion
+    known: MonitorState | None, asked: Asked, now: Occasion
 ) -> tuple[list[Alert], MonitorState]:
-    """The memory under the present policy; evidence under another one is closed."""
+    """The memory for the present question; evidence on another one is closed."""
     window = now.window
-    fresh = MonitorState(window.policy, window.reference, window.start_ms)
+    question = asked.question
+    fresh = MonitorState(question, window.policy, window.reference, window.start_ms)
     if known is None:
         return [], fresh
-    if (known.policy, known.reference) == (window.policy, window.reference):
-        return [], msgspec.structs.replace(known, start_ms=window.start_ms)
-    fresh = msgspec.structs.replace(fresh, spent=known.spent)
+    if known.question == question:
+        return [], msgspec.structs.replace(
+            known,
+            policy=window.policy,
+            reference=window.reference,
+            start_ms=window.start_ms,
+        )
+    fresh = msgspec.structs.replace(fresh, spent=known.spent, opened=known.opened)
     if known.alert is None:
         return [], fresh
-    words = sentences.superseded(test.metric, test.feature, window)
-    nothing = Reading(0, None, None, None, None)
+    return [_superseded(known, known.alert, asked.test, now)], fresh
+
+
+def _superseded(
+    known: MonitorState, opened: OpenAlert, test: SequentialTest, now: Occasion
+) -> Alert:
     evidence = _Evidence(
         AlertAction.RESOLVED,
-        known.alert,
-        nothing,
+        opened,
+        Reading(0, None, None, None, None),
         0.0,
         0.0,
         known.spent,
-        words,
+        sentences.superseded(test.metric, test.feature, now.window),
         known.policy,
         known.reference,
     )
-    return [_alert(test, now, evidence)], fresh
+    return _alert(test, now, evidence)
 
 
 def _monitor(
-    known: MonitorState, test: SequentialTest, now: Occasion, share: float
+    known: MonitorState, turn: Turn, result: Step | None
 ) -> tuple[MonitorState, Alert | None]:
-    result = test.bet(known.memory, now.subject, now.vector, share=share)
     if result is None:
         return known, None
+    test, now = turn.test, turn.now
     spent = known.spent + result.spent
-    after = msgspec.structs.replace(known, memory=result.memory, spent=spent)
+    after = msgspec.structs.replace(known, memory=result.memory, share=turn.share, spent=spent)
     if not result.alarm:
         return after, None
     opened = OpenAlert(
@@ -117,7 +169,7 @@ def _monitor(
         log_e=result.log_e,
         recovery=[],
     )
-    reading = test.read(now.subject, now.vector)
+    reading = test.read(now.seen)
     words = sentences.opened(test.metric, test.feature, now.window, now.end_ms, reading)
     evidence = _Evidence(
         AlertAction.OPENED,
@@ -130,16 +182,17 @@ def _monitor(
         known.policy,
         known.reference,
     )
-    return msgspec.structs.replace(after, alert=opened), _alert(test, now, evidence)
+    after = msgspec.structs.replace(after, alert=opened, opened=known.opened + 1)
+    return after, _alert(test, now, evidence)
 
 
 def _recover(
     known: MonitorState, opened: OpenAlert, test: SequentialTest, now: Occasion
 ) -> tuple[MonitorState, Alert | None]:
-    result = test.recover(known.memory, opened.recovery, now.subject, now.vector)
+    result = test.recover(known.memory, opened.recovery, now.seen)
     if result is None:
         return known, None
-    reading = test.read(now.subject, now.vector)
+    reading = test.read(now.seen)
     if not result.over or _is_bad(reading):
         still = msgspec.structs.replace(opened, recovery=result.memory)
         return msgspec.structs.replace(known, alert=still), None
@@ -159,8 +212,8 @@ def _recover(
 
 
 def _is_bad(reading: Reading) -> bool:
-    """Whether a window by itself is over the budget: such a one never ends an alert."""
-    return reading.low is not None and reading.budget is not None and reading.low > reading.budget
+    """Whether a window by itself is beyond its level: such a one never ends an alert."""
+    return judge(reading.low, reading.high, reading.level, reading.worse) is Verdict.DEGRADED
 
 
 def alert_id(test: SequentialTest, window: WindowKey) -> str:
@@ -197,7 +250,8 @@ def _alert(test: SequentialTest, now: Occasion, evidence: _Evidence) -> Alert:
         value=reading.value,
         low=reading.low,
         high=reading.high,
-        budget=reading.budget,
+        budget=reading.level,
+        worse=reading.worse,
         log_e=evidence.log_e if math.isfinite(evidence.log_e) else 0.0,
         share=evidence.share,
         spent=evidence.spent,

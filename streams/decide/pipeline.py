@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,13 +22,14 @@ from schemas.summaries import Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
 from streams.decide import alerts, budget, clock, merge
-from streams.decide.detect import SequentialTest, StrayTest, tests_of
+from streams.decide.detect import Asked, Evidence, StrayTest, asked_of
 from streams.decide.measure.window import window_result
 from streams.decide.rollout import course
 from streams.decide.rollout.plan import rollouts_of
-from streams.decide.state import State, Watermarks, Window, WindowKey
+from streams.decide.state import State, StreamKey, Watermarks, Window, WindowKey
 from streams.decide.subject import Subject, Subjects
 
+STRAYS = Asked(StrayTest(), "strays")
 Due = tuple[int, int, WindowKey]
 Cohort = tuple[str, str, str, int]
 
@@ -65,6 +66,7 @@ class Decide:
         self.partition = partition
         self._control = control
         self._subjects = Subjects(control)
+        self._asked: dict[Subject, tuple[Asked, ...]] = {}
         self._take(State())
 
     def apply(self, batch: SummaryBatch) -> None:
@@ -98,14 +100,17 @@ class Decide:
         found: list[Alert] = []
         fresh: dict[WindowKey, None] = {}
         self._serving: dict[Cohort, set[WindowKey]] = {}
-        for due_ms, _, window in _pop(self._closing, now.predictions_ms):
+        closing = _pop(self._closing, now.predictions_ms)
+        for _, _, window in closing:
             self._mark(window, closed=True)
-            fresh[window] = None
-            found += self._judge(window, due_ms, Part.INPUT, cut)
-        for due_ms, _, window in _pop(self._maturing, now.labels_ms):
+        maturing = _pop(self._maturing, now.labels_ms)
+        for _, _, window in maturing:
             self._mark(window, matured=True)
-            fresh[window] = None
-            found += self._judge(window, due_ms, Part.LABEL, cut)
+        for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
+            fresh |= dict.fromkeys(window for _, _, window in due)
+            for together in _rounds(due):
+                turns = [turn for one in together for turn in self._turns(one, part, cut)]
+                found += alerts.step_all(self._state, turns)
         rollouts = self._rollouts(now, cut)
         windows = self._publish(fresh, cut)
         self._expire(now)
@@ -182,10 +187,9 @@ class Decide:
             ),
         )
 
-    def _judge(
-        self, window: WindowKey, due_ms: int, part: Part, cut: dict[str, int]
-    ) -> list[Alert]:
-        """Run the tests of a window that is due. Canaries and shadows are judged in rollouts."""
+    def _turns(self, due: Due, part: Part, cut: dict[str, int]) -> list[alerts.Turn]:
+        """Tests of a window that is due. Canaries and shadows are judged in rollouts."""
+        due_ms, start_ms, window = due
         subject = self._subject(window)
         inputs = merge.total(self._state, window, subject, (Part.INPUT,))
         served = subject.inputs.count(inputs, "n")
@@ -198,17 +202,19 @@ class Decide:
             labelled = subject.labels.count(vector, "n")
             if labelled < subject.policy.labels.coverage * served:
                 return []
-        asked = tests_of(subject)
+        asked = self._asked_of(subject)
         share = self._share(window, subject, len(asked))
-        occasion = alerts.Occasion(window, subject, vector, due_ms, cut)
-        run: list[tuple[SequentialTest, float]] = [(t, share) for t in asked if t.part is part]
+        occasion = alerts.Occasion(window, Evidence(subject, vector, start_ms), due_ms, cut)
+        turns = [alerts.Turn(one, occasion, share) for one in asked if one.test.part is part]
         if part is Part.INPUT and subject.whole:
-            run.append((StrayTest(), 0.0))
-        return [
-            alert
-            for test, spend in run
-            for alert in alerts.step(self._state, test, occasion, share=spend)
-        ]
+            turns.append(alerts.Turn(STRAYS, occasion, 0.0))
+        return turns
+
+    def _asked_of(self, subject: Subject) -> tuple[Asked, ...]:
+        """The tests of a stream, worked out once."""
+        if subject not in self._asked:
+            self._asked[subject] = asked_of(subject)
+        return self._asked[subject]
 
     def _share(self, window: WindowKey, subject: Subject, tests: int) -> float:
         """Share of each test: versions and segments that served beside this one divide it."""
@@ -301,6 +307,22 @@ def _pop(queue: list[Due], watermark_ms: int | None) -> list[Due]:
     while queue and watermark_ms is not None and queue[0][0] <= watermark_ms:
         found.append(heapq.heappop(queue))
     return found
+
+
+def _rounds(due: Sequence[Due]) -> Iterator[list[Due]]:
+    """Windows in order, cut so that a stream has no two windows in one round.
+
+    Tests of different streams share nothing, so those of a round run together.
+    """
+    together: dict[StreamKey, Due] = {}
+    for one in due:
+        stream = one[2].stream
+        if stream in together:
+            yield list(together.values())
+            together = {}
+        together[stream] = one
+    if together:
+        yield list(together.values())
 
 
 def _cohort(window: WindowKey) -> Cohort:

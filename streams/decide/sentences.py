@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
+from detectors.quantities import LABEL_METRICS, QUANTITIES
 from streams.decide.measure.drift import SCORE
 from streams.decide.measure.interval import Reading
 from streams.decide.state import WindowKey
 
-NAMES = {
-    "error_rate": "error rate",
-    "brier": "Brier score",
+OTHERS = {
     "calibration": "gap between score and outcome",
-    "service_errors": "rate of service errors",
     "latency": "rate of slow answers",
-    "latency_over": "rate of slow answers",
-    "missing_rate": "missing rate",
-    "out_of_range_rate": "out-of-range rate",
     "strays": "number of rows sent to the wrong partition",
     "tv": "drift (total variation)",
 }
-RATES = frozenset(
-    {
-        "error_rate",
-        "service_errors",
-        "latency",
-        "latency_over",
-        "missing_rate",
-        "out_of_range_rate",
-    }
-)
-LABELLED = frozenset({"error_rate", "brier", "calibration"})
+"""Words for what is no quantity of a pane."""
+
+NAMES = {name: kinds[0].words for name, kinds in QUANTITIES.items()} | OTHERS
+RATES = {name for name, kinds in QUANTITIES.items() if kinds[0].is_rate} | {"latency"}
+LABEL_BASED = {*LABEL_METRICS, "calibration"}
 
 
 def level(metric: str, value: float | None) -> str:
@@ -116,12 +105,14 @@ def subject_name(window: WindowKey) -> str:
 
 def opened(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
     """What an alert says when it opens."""
-    return _stated(metric, feature, window, end_ms, reading, "is above its budget")
+    what = "is above its budget" if reading.worse == "above" else "is below its floor"
+    return _stated(metric, feature, window, end_ms, reading, what)
 
 
 def resolved(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
     """What an alert says when it is over."""
-    return _stated(metric, feature, window, end_ms, reading, "is within its budget again")
+    what = "is within its budget again" if reading.worse == "above" else "is above its floor again"
+    return _stated(metric, feature, window, end_ms, reading, what)
 
 
 def superseded(metric: str, feature: str, window: WindowKey) -> str:
@@ -135,12 +126,13 @@ def superseded(metric: str, feature: str, window: WindowKey) -> str:
 def _stated(
     metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading, what: str
 ) -> str:
-    rows = "labelled predictions" if metric in LABELLED else "predictions"
+    rows = "labelled predictions" if metric in LABEL_BASED else "predictions"
     between = ""
     if reading.low is not None and reading.high is not None:
         between = f" (95 %: {level(metric, reading.low)} to {level(metric, reading.high)})"
     return (
         f"The {named(metric, feature)} of {subject_name(window)} {what}: "
         f"{level(metric, reading.value)}{between} over {reading.n:,} {rows} "
-        f"{span(window.start_ms, end_ms)}; budget {level(metric, reading.budget)}"
+        f"{span(window.start_ms, end_ms)}; "
+        f"{'budget' if reading.worse == 'above' else 'floor'} {level(metric, reading.level)}"
     )

@@ -101,15 +101,19 @@ class OpenAlert(msgspec.Struct, frozen=True):
 class MonitorState(msgspec.Struct, frozen=True):
     """A sequential test between two windows.
 
-    ``memory`` is the test's own, ``start_ms`` its last window, ``spent`` all of the false-alarm
-    budget it has used, under every policy.
+    ``question`` is what it asks, under ``policy`` and ``reference``; ``memory`` is the test's own,
+    ``start_ms`` its last window. ``share`` is what it could spend there, ``spent`` all of the
+    false-alarm budget it has used, under every policy, and ``opened`` how many alerts that bought.
     """
 
+    question: str
     policy: str
     reference: str
     start_ms: int
     memory: bytes = b""
+    share: float = 0.0
     spent: float = 0.0
+    opened: int = 0
     alert: OpenAlert | None = None
 
 

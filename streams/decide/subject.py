@@ -10,7 +10,9 @@ from detectors.summary import Layout
 from schemas.errors import Retriable
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
+from schemas.summaries import Part
 from streams.control import Control
+from streams.decide.levels import Level, levels_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,7 @@ class Subject:
     """A policy and a reference with all that follows from them.
 
     ``inputs`` and ``labels`` are the layouts of a pane; ``features`` is empty in a segment,
-    whose panes keep none.
+    whose panes keep none. ``levels`` are what its metrics may not cross.
     """
 
     policy: Policy
@@ -29,6 +31,11 @@ class Subject:
     inputs: Layout
     labels: Layout
     features: tuple[Feature, ...]
+    levels: tuple[Level, ...]
+
+    def layout(self, part: Part) -> Layout:
+        """Layout of a part of a pane."""
+        return self.labels if part in (Part.LABEL, Part.LATE_LABEL) else self.inputs
 
     @property
     def input_delay_ms(self) -> int:
@@ -62,6 +69,7 @@ def subject_of(
         inputs=input_layout(policy, reference, whole=whole),
         labels=layout(outcome_of(policy)),
         features=features_of(policy, reference) if whole else (),
+        levels=tuple(levels_of(policy, reference, whole=whole)),
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from detectors import quantities
+
 OPEN_LABELS = frozenset({"model", "version", "segment", "feature"})
 """Labels whose values others choose."""
 
@@ -160,15 +162,7 @@ CATALOGUE: tuple[Declared, ...] = (
 """Every metric of ours."""
 
 LABEL_METRICS = (
-    "error_rate",
-    "error_rate_top10",
-    "brier",
-    "log_loss",
-    "mae",
-    "under_rate",
-    "interval_miss_rate",
-    "mrr",
-    "ndcg",
+    *quantities.LABEL_METRICS,
     "ece",
     "ece_noise_floor",
     "spiegelhalter_z",
@@ -177,16 +171,11 @@ LABEL_METRICS = (
 """Values of the label ``metric`` that need the truth."""
 
 INPUT_METRICS = (
-    "service_errors",
-    "latency_over",
-    "positive_rate",
-    "violation_rate",
-    "unusable_rate",
+    *quantities.INPUT_METRICS,
     "latency_p50",
     "latency_p95",
     "latency_p99",
-    "missing_rate",
-    "out_of_range_rate",
+    *quantities.FEATURE_METRICS,
     "psi",
     "js",
     "tv",

@@ -10,10 +10,10 @@ import promql
 import pytest
 from ruamel.yaml import YAML
 
+from detectors import quantities
 from detectors.outcomes import layout, outcome_of
 from schemas.policy import Policy, Task
 from streams.dashboard import build as dashboard
-from streams.decide import quantities
 from streams.decide.measure import calibration, latency
 from streams.runtime.catalogue import CATALOGUE, INPUT_METRICS, LABEL_METRICS, METRIC_NAMES
 

@@ -24,8 +24,11 @@ SPECIAL: dict[str, object] = {
     "pane": "1h",
     "window": "2h",
     "pattern": "5m",
+    "max_mean": 0.5,
+    "min_mean": 0.5,
+    **dict.fromkeys(("mae", "interval_miss_rate", "zero_results", "ndcg", "mrr")),
 }
-"""Values for fields that a model compares with one another."""
+"""Values for fields that a model compares with one another, or that a binary task lacks."""
 
 
 def instance(schema: dict[str, Any], root: dict[str, Any], *, full: bool) -> Any:

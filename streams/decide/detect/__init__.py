@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from detectors.inputs import CategoricalFeature, Feature
-from schemas.alerts import Severity
-from schemas.summaries import Part
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from streams.decide.detect.calibration import Calibrated
-from streams.decide.detect.contract import Reading, Recovery, SequentialTest, Step
+from streams.decide.detect.contract import Evidence, Reading, Recovery, SequentialTest, Step
 from streams.decide.detect.drift import DriftTest
-from streams.decide.detect.limit import LimitTest
+from streams.decide.detect.limit import Bet, LimitTest, bet_all
 from streams.decide.detect.strays import StrayTest
+from streams.decide.levels import feature_levels
 from streams.decide.measure.drift import drifting, eps_of
 from streams.decide.subject import Subject
 
-__all__ = ["Reading", "Recovery", "SequentialTest", "Step", "StrayTest", "tests_of"]
+__all__ = [
+    "Asked",
+    "Evidence",
+    "Reading",
+    "Recovery",
+    "SequentialTest",
+    "Step",
+    "StrayTest",
+    "asked_of",
+    "bet_each",
+    "tests_of",
+]
 
 
 def tests_of(subject: Subject) -> tuple[SequentialTest, ...]:
@@ -30,44 +42,48 @@ def tests_of(subject: Subject) -> tuple[SequentialTest, ...]:
     >>> [test.metric for test in tests_of(subject_of(policy, None, whole=True))]
     ['error_rate', 'calibration']
     """
-    tests = [*_label_tests(subject), *_service_tests(subject)]
+    tests: list[SequentialTest] = [LimitTest(level) for level in subject.levels]
+    if "cal_n" in subject.labels:
+        tests.append(Calibrated(subject.policy.calibration.tolerance))
     if subject.whole:
-        tests += [test for feature in subject.features for test in _contract_tests(feature)]
+        tests += [LimitTest(level) for f in subject.features for level in feature_levels(f)]
         decay = subject.policy.drift.decay
         tests += [DriftTest(name, eps_of(subject, name), decay) for name in drifting(subject)]
     return tuple(tests)
 
 
-def _label_tests(subject: Subject) -> list[SequentialTest]:
-    budgets = subject.policy.budgets
-    tests: list[SequentialTest] = []
-    if budgets.error_rate is not None and "err" in subject.labels:
-        tests.append(LimitTest("error_rate", Part.LABEL, budgets.error_rate, Severity.PAGE))
-    if budgets.brier is not None and "brier" in subject.labels:
-        tests.append(LimitTest("brier", Part.LABEL, budgets.brier, Severity.PAGE))
-    if "cal_n" in subject.labels:
-        tests.append(Calibrated(subject.policy.calibration.tolerance))
-    return tests
+class Asked(NamedTuple):
+    """A test of a stream, and its `SequentialTest.question` under the stream's subject."""
+
+    test: SequentialTest
+    question: str
 
 
-def _service_tests(subject: Subject) -> list[SequentialTest]:
-    budgets = subject.policy.budgets
-    tests: list[SequentialTest] = []
-    if budgets.service_errors is not None:
-        tests.append(LimitTest("service_errors", Part.INPUT, budgets.service_errors, Severity.PAGE))
-    if budgets.latency is not None:
-        tests.append(LimitTest("latency_over", Part.INPUT, budgets.latency.rate, Severity.PAGE))
-    return tests
+def asked_of(subject: Subject) -> tuple[Asked, ...]:
+    """`tests_of` with their questions."""
+    return tuple(Asked(test, test.question(subject)) for test in tests_of(subject))
 
 
-def _contract_tests(feature: Feature) -> list[SequentialTest]:
-    contract, name = feature.contract, feature.name
-    tests: list[SequentialTest] = [
-        LimitTest("missing_rate", Part.INPUT, contract.missing, Severity.TICKET, name)
+def bet_each(
+    bets: Sequence[tuple[SequentialTest, bytes, Evidence, float]],
+) -> list[Step | None]:
+    """`SequentialTest.bet` of many tests, those on levels all at once.
+
+    Parameters
+    ----------
+    bets
+        Each with its memory, what it sees and its share of the budget.
+    """
+    limits = [place for place, bet in enumerate(bets) if isinstance(bet[0], LimitTest)]
+    together = bet_all(
+        [
+            Bet(test, memory, seen, share)
+            for test, memory, seen, share in bets
+            if isinstance(test, LimitTest)
+        ]
+    )
+    steps = dict(zip(limits, together, strict=True))
+    return [
+        steps[place] if place in steps else test.bet(memory, seen, share=share)
+        for place, (test, memory, seen, share) in enumerate(bets)
     ]
-    # A category is never out of range where the contract does not list them.
-    if not isinstance(feature, CategoricalFeature) or contract.categories is not None:
-        tests.append(
-            LimitTest("out_of_range_rate", Part.INPUT, contract.out_of_range, Severity.TICKET, name)
-        )
-    return tests

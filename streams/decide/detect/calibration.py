@@ -9,10 +9,10 @@ import msgspec
 from detectors.bets import bounded
 from detectors.calibration.anytime import CalibrationSums, CalibrationTest
 from detectors.outcomes.calibration import BINS
-from detectors.summary import Ints
 from schemas.alerts import Severity
+from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Reading, Recovery, Step
+from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
 from streams.decide.detect.recovery import MEMORY, restarted, reverse
 from streams.decide.measure.calibration import gap_reading
 from streams.decide.subject import Subject
@@ -36,24 +36,26 @@ class Calibrated:
     part: Part = Part.LABEL
     severity: Severity = Severity.PAGE
 
-    def read(self, subject: Subject, vector: Ints) -> Reading:
-        """Mean of outcome less score, without its sign, with its 95 % interval."""
-        return gap_reading(subject.labels, vector, tau=self.tau)
+    def question(self, subject: Subject) -> str:
+        """The tolerance."""
+        return content_id(self.metric, self.tau)
 
-    def bet(self, memory: bytes, subject: Subject, vector: Ints, *, share: float) -> Step | None:
+    def read(self, seen: Evidence) -> Reading:
+        """Mean of outcome less score, without its sign, with its 95 % interval."""
+        return gap_reading(seen.subject.labels, seen.vector, tau=self.tau)
+
+    def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet on total, slope and bins together."""
-        sums = sums_of(subject, vector)
+        sums = sums_of(seen)
         if sums.count <= 0:
             return None
         test = self._test(memory)
         alarm = test.update(sums, share=share)
         return Step(msgspec.msgpack.encode(test.state()), alarm, test.log_m, share)
 
-    def recover(
-        self, memory: bytes, recovery: list[float], subject: Subject, vector: Ints
-    ) -> Recovery | None:
+    def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Bet that every deviation is back within ``tau``."""
-        sums = sums_of(subject, vector)
+        sums = sums_of(seen)
         if sums.count <= 0:
             return None
         bets = [
@@ -68,7 +70,7 @@ class Calibrated:
             reverse(recovery[place * MEMORY : (place + 1) * MEMORY], increments)
             for place, increments in enumerate(bets)
         ]
-        shown = self.read(subject, vector)
+        shown = self.read(seen)
         bad = shown.low is not None and shown.low > self.tau
         memories = [restarted(step.memory) if bad else step.memory for step in steps]
         return Recovery(
@@ -94,9 +96,9 @@ class Calibrated:
         return CalibrationTest.restore(state, bins=BINS, tau=self.tau)
 
 
-def sums_of(subject: Subject, vector: Ints) -> CalibrationSums:
+def sums_of(seen: Evidence) -> CalibrationSums:
     """Calibration sums of a label pane."""
-    layout = subject.labels
+    layout, vector = seen.subject.labels, seen.vector
     return CalibrationSums(
         n=layout.values(vector, "cal_n"),
         d=layout.values(vector, "cal_y") - layout.values(vector, "cal_p"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from detectors.quantities import Sums, sums_of
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide.measure.interval import Reading
 from streams.decide.subject import Subject
 
-__all__ = ["ALPHA_RECOVERY", "Reading", "Recovery", "SequentialTest", "Step"]
+__all__ = ["ALPHA_RECOVERY", "Evidence", "Reading", "Recovery", "SequentialTest", "Step"]
 
 ALPHA_RECOVERY = 0.05
 """Chance of ever resolving an alert that is not over."""
@@ -40,6 +41,23 @@ class Recovery:
     log_e: float
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a test sees of a window: the sums of its part.
+
+    ``against`` are those of the stream that it is compared with, where the test compares two.
+    """
+
+    subject: Subject
+    vector: Ints
+    start_ms: int
+    against: Ints | None = None
+
+    def sums(self, part: Part, metric: str, feature: str = "") -> Sums | None:
+        """A metric of the window; None where its pane does not have it."""
+        return sums_of(self.subject.layout(part), self.vector, metric, feature)
+
+
 class SequentialTest(Protocol):
     """One question asked in every window of a stream.
 
@@ -58,13 +76,14 @@ class SequentialTest(Protocol):
     @property
     def severity(self) -> Severity: ...
 
-    def read(self, subject: Subject, vector: Ints) -> Reading:
+    def question(self, subject: Subject) -> str:
+        """What is asked, as a hash: while it stays the same, evidence adds up over policies."""
+
+    def read(self, seen: Evidence) -> Reading:
         """What the window shows."""
 
-    def bet(self, memory: bytes, subject: Subject, vector: Ints, *, share: float) -> Step | None:
+    def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet on a window with a share of the false-alarm budget."""
 
-    def recover(
-        self, memory: bytes, recovery: list[float], subject: Subject, vector: Ints
-    ) -> Recovery | None:
+    def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Weigh a window after the alarm; ``recovery`` is empty in the first one."""

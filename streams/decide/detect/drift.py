@@ -10,10 +10,10 @@ import numpy as np
 
 from detectors.drift.closeness import closeness
 from detectors.drift.witness import WitnessState, WitnessTest
-from detectors.summary import Ints
 from schemas.alerts import Severity
+from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import ALPHA_RECOVERY, Reading, Recovery, Step
+from streams.decide.detect.contract import ALPHA_RECOVERY, Evidence, Reading, Recovery, Step
 from streams.decide.measure.drift import histogram_of, reference_counts, tv_metric
 from streams.decide.subject import Subject
 
@@ -42,17 +42,23 @@ class DriftTest:
     part: Part = Part.INPUT
     severity: Severity = Severity.TICKET
 
-    def read(self, subject: Subject, vector: Ints) -> Reading:
+    def question(self, subject: Subject) -> str:
+        """The distance, and what it is measured from."""
+        reference = reference_counts(subject, self.feature)
+        counts = None if reference is None else reference.tolist()
+        return content_id(self.metric, self.feature, self.eps, self.decay, counts)
+
+    def read(self, seen: Evidence) -> Reading:
         """Distance in this window, corrected for chance, with its interval."""
-        shown = tv_metric(subject, vector, self.feature, eps=self.eps)
+        shown = tv_metric(seen.subject, seen.vector, self.feature, eps=self.eps)
         if shown is None:
             return Reading(0, None, None, None, self.eps)
         return Reading(shown.n, shown.value, shown.low, shown.high, self.eps)
 
-    def bet(self, memory: bytes, subject: Subject, vector: Ints, *, share: float) -> Step | None:
+    def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet that the bins that grew before hold more than they may."""
-        counts = histogram_of(subject, vector, self.feature)
-        test = self._test(memory, subject)
+        counts = histogram_of(seen.subject, seen.vector, self.feature)
+        test = self._test(memory, seen.subject)
         if test is None or counts is None or int(counts.sum()) <= 0:
             return None
         alarm = test.update(counts, share=share)
@@ -60,12 +66,10 @@ class DriftTest:
         log_e = test.log_m if math.isfinite(test.log_m) else 0.0
         return Step(msgspec.msgpack.encode(test.state()), alarm, log_e, share if made else 0.0)
 
-    def recover(
-        self, memory: bytes, recovery: list[float], subject: Subject, vector: Ints
-    ) -> Recovery | None:
+    def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Pool windows until they are shown to be within ``eps``; proof of distance starts anew."""
-        counts = histogram_of(subject, vector, self.feature)
-        reference = reference_counts(subject, self.feature)
+        counts = histogram_of(seen.subject, seen.vector, self.feature)
+        reference = reference_counts(seen.subject, self.feature)
         if reference is None or counts is None or int(counts.sum()) <= 0:
             return None
         look = int(recovery[0]) + 1 if recovery else 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
-from streams.decide.detect.contract import Reading, Recovery, Step
+from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
 from streams.decide.subject import Subject
 
 
@@ -25,17 +24,22 @@ class StrayTest:
     part: Part = Part.INPUT
     severity: Severity = Severity.TICKET
 
-    def read(self, subject: Subject, vector: Ints) -> Reading:
+    def question(self, subject: Subject) -> str:
+        """The same under every policy."""
+        return self.metric
+
+    def read(self, seen: Evidence) -> Reading:
         """How many strays there were."""
-        strays = subject.inputs.count(vector, "n_stray")
-        return Reading(subject.inputs.count(vector, "n"), float(strays), None, None, 0.0)
+        return Reading(seen.subject.inputs.count(seen.vector, "n"), _strays(seen), None, None, 0.0)
 
-    def bet(self, memory: bytes, subject: Subject, vector: Ints, *, share: float) -> Step | None:
+    def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Alarm on any."""
-        return Step(memory, subject.inputs.count(vector, "n_stray") > 0, 0.0, 0.0)
+        return Step(memory, _strays(seen) > 0, 0.0, 0.0)
 
-    def recover(
-        self, memory: bytes, recovery: list[float], subject: Subject, vector: Ints
-    ) -> Recovery | None:
+    def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Over when there is none."""
-        return Recovery([], subject.inputs.count(vector, "n_stray") == 0, 0.0)
+        return Recovery([], _strays(seen) == 0, 0.0)
+
+
+def _strays(seen: Evidence) -> float:
+    return float(seen.subject.inputs.count(seen.vector, "n_stray"))

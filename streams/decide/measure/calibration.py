@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from detectors.calibration import ece, observed_expected, reliability, spiegelhalter
 from detectors.outcomes.calibration import BINS
+from detectors.quantities import Sums
 from detectors.summary import Ints, Layout
 from schemas.windows import Bin, Metric
 from streams.decide.measure.interval import LEVEL, Reading, interval_of, number
-from streams.decide.quantities import Sums
 
 
 def metrics(layout: Layout, vector: Ints) -> list[Metric]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from detectors.bets.grid import Side
 from detectors.intervals import mean_interval, wilson
 from detectors.planning import needed_binary
+from detectors.quantities import Sums
 from schemas.windows import Metric, Verdict
-from streams.decide.quantities import Sums
 
 LEVEL = 0.05
 """One less the coverage of every interval of a window."""
@@ -16,13 +17,14 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a test saw in a window, for people: 95 % interval, n, and the level not to exceed."""
+    """What a test saw in a window, for people: 95 % interval, n, and the level not to cross."""
 
     n: int
     value: float | None
     low: float | None
     high: float | None
-    budget: float | None
+    level: float | None
+    worse: Side = "above"
 
 
 def number(value: float) -> float | None:
@@ -47,29 +49,59 @@ def interval_of(sums: Sums) -> tuple[float | None, float | None]:
     return number(float(low)), number(float(high))
 
 
-def judge(low: float | None, high: float | None, budget: float | None) -> Verdict | None:
-    """Degraded if the whole interval is above the budget, healthy if it is within.
+def judge(
+    low: float | None, high: float | None, level: float | None, worse: Side = "above"
+) -> Verdict | None:
+    """Degraded if the whole interval is beyond the level, healthy if it is within.
 
     Examples
     --------
     >>> judge(0.06, 0.09, 0.05).value, judge(0.01, 0.05, 0.05).value, judge(0.04, 0.09, 0.05).value
     ('degraded', 'healthy', 'cannot_tell')
+    >>> judge(0.06, 0.09, 0.05, "below").value
+    'healthy'
     >>> judge(0.1, 0.2, None) is None
     True
     """
-    if budget is None:
+    if level is None:
         return None
-    if low is not None and low > budget:
+    if worse == "below":
+        low, high, level = _mirrored(high), _mirrored(low), -level
+    if low is not None and low > level:
         return Verdict.DEGRADED
-    if high is not None and high <= budget:
+    if high is not None and high <= level:
         return Verdict.HEALTHY
     return Verdict.CANNOT_TELL
 
 
-def metric_of(name: str, sums: Sums, *, feature: str = "", budget: float | None = None) -> Metric:
-    """A rate or a mean with interval and verdict."""
+def _mirrored(end: float | None) -> float | None:
+    return None if end is None else -end
+
+
+def metric_of(
+    name: str,
+    sums: Sums,
+    *,
+    feature: str = "",
+    budget: float | None = None,
+    floor: float | None = None,
+) -> Metric:
+    """A rate or a mean with interval and verdict.
+
+    Parameters
+    ----------
+    budget, floor
+        Highest and lowest acceptable level; None where there is none.
+    """
     low, high = interval_of(sums)
-    verdict = judge(low, high, budget)
+    sides: tuple[tuple[float | None, Side], ...] = ((budget, "above"), (floor, "below"))
+    judged = [
+        (verdict, level)
+        for level, worse in sides
+        if (verdict := judge(low, high, level, worse)) is not None
+    ]
+    verdict = worst([verdict for verdict, _ in judged]) if judged else None
+    open_ = [needed(sums, level) for found, level in judged if found is Verdict.CANNOT_TELL]
     return Metric(
         name=name,
         feature=feature,
@@ -78,16 +110,19 @@ def metric_of(name: str, sums: Sums, *, feature: str = "", budget: float | None 
         low=low,
         high=high,
         budget=budget,
+        floor=floor,
         verdict=verdict,
-        needed=needed(sums, budget) if verdict is Verdict.CANNOT_TELL else None,
+        needed=max((n for n in open_ if n is not None), default=None)
+        if verdict is Verdict.CANNOT_TELL
+        else None,
     )
 
 
-def needed(sums: Sums, budget: float | None) -> int | None:
-    """How many more events of this level a verdict is expected to take.
+def needed(sums: Sums, level: float | None) -> int | None:
+    """How many more events of this kind a verdict is expected to take.
 
     A plan, from the events that a sequential test would need. None where no number would do:
-    the level is the budget itself, or unknown.
+    the mean is the level itself, or unknown.
 
     Examples
     --------
@@ -97,9 +132,13 @@ def needed(sums: Sums, budget: float | None) -> int | None:
     True
     """
     mean = sums.mean
-    if mean is None or budget is None or not 0.0 <= mean <= 1.0:
+    if mean is None or level is None:
         return None
-    events = needed_binary(mean, budget, LEVEL)
+    span = sums.hi - sums.lo
+    share, limit = (mean - sums.lo) / span, (level - sums.lo) / span
+    if not 0.0 <= share <= 1.0:
+        return None
+    events = needed_binary(share, limit, LEVEL)
     return max(math.ceil(events) - sums.n, 1) if math.isfinite(events) else None
 
 

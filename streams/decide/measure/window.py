@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import TypedDict
 
 import numpy as np
 
 from detectors.outcomes.contract import DELAYS_MS
+from detectors.quantities import FEATURE_METRICS, INPUT_METRICS, LABEL_METRICS, sums_of
 from detectors.summary import Ints
 from schemas.ids import content_id
 from schemas.predictions import Arm
 from schemas.windows import Coverage, Metric, Verdict, WindowResult
+from streams.decide.levels import Level, feature_levels
 from streams.decide.measure import calibration, drift, latency
 from streams.decide.measure.interval import metric_of, worst
-from streams.decide.quantities import (
-    FEATURE_METRICS,
-    INPUT_METRICS,
-    LABEL_METRICS,
-    input_sums,
-    label_sums,
-)
 from streams.decide.state import WindowKey
 from streams.decide.subject import Subject
 
@@ -102,14 +99,10 @@ def _median_delay_ms(counts: Ints) -> int | None:
 
 
 def _label_metrics(subject: Subject, labels: Ints, known: Coverage) -> list[Metric]:
-    budgets = {
-        "error_rate": subject.policy.budgets.error_rate,
-        "brier": subject.policy.budgets.brier,
-    }
     found = [
-        metric_of(name, sums, budget=budgets.get(name))
+        metric_of(name, sums, **_levels(subject.levels, name))
         for name in LABEL_METRICS
-        if (sums := label_sums(subject.labels, labels, name)) is not None
+        if (sums := sums_of(subject.labels, labels, name)) is not None
     ]
     found += calibration.metrics(subject.labels, labels)
     floor = subject.policy.labels.coverage
@@ -127,21 +120,29 @@ def _undecided(metric: Metric, missing: int) -> Metric:
 
 
 def _input_metrics(subject: Subject, inputs: Ints) -> list[Metric]:
-    limit = subject.policy.budgets.latency
-    budgets = {
-        "service_errors": subject.policy.budgets.service_errors,
-        "latency_over": None if limit is None else limit.rate,
-    }
     found = [
-        metric_of(name, sums, budget=budgets.get(name))
+        metric_of(name, sums, **_levels(subject.levels, name))
         for name in INPUT_METRICS
-        if (sums := input_sums(subject.inputs, inputs, name)) is not None and sums.n > 0
+        if (sums := sums_of(subject.inputs, inputs, name)) is not None and sums.n > 0
     ]
     found += latency.metrics(subject.inputs, inputs)
     for feature in subject.features:
-        levels = (feature.contract.missing, feature.contract.out_of_range)
-        for name, level in zip(FEATURE_METRICS, levels, strict=True):
-            sums = input_sums(subject.inputs, inputs, name, feature.name)
-            if sums is not None and sums.n > 0:
-                found.append(metric_of(name, sums, feature=feature.name, budget=level))
+        levels = feature_levels(feature)
+        found += [
+            metric_of(name, sums, feature=feature.name, **_levels(levels, name))
+            for name in FEATURE_METRICS
+            if (sums := sums_of(subject.inputs, inputs, name, feature.name)) is not None
+            and sums.n > 0
+        ]
     return found + drift.metrics(subject, inputs)
+
+
+class _Levels(TypedDict):
+    budget: float | None
+    floor: float | None
+
+
+def _levels(levels: Iterable[Level], metric: str) -> _Levels:
+    """Budget and floor of a metric."""
+    found = {level.worse: level.limit for level in levels if level.metric == metric}
+    return _Levels(budget=found.get("above"), floor=found.get("below"))

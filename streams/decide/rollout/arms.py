@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from detectors.intervals import newcombe
+from detectors.quantities import sums_of
 from detectors.summary import Ints
 from schemas.errors import Retriable
 from schemas.policy import Guardrail
@@ -12,7 +13,6 @@ from schemas.predictions import Arm
 from schemas.summaries import Part
 from streams.control import Control
 from streams.decide import merge
-from streams.decide.quantities import sums_of
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import METRICS, Pair
 from streams.decide.state import State, WindowKey
@@ -90,7 +90,7 @@ def pair(state: State, cohort: Cohort, guardrail: Guardrail) -> Pair | None:
     if part is Part.LABEL and not covered(state, cohort):
         return None
     canary, baseline = (
-        sums_of(cohort.subject, _total(state, cohort, key, part), part, metric)
+        sums_of(cohort.subject.layout(part), _total(state, cohort, key, part), metric)
         for key in (cohort.canary, cohort.baseline)
     )
     return None if canary is None or baseline is None else Pair(canary, baseline)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from detectors.bets import two_sample
 from detectors.canary import DifferenceSequence, SampleRatio
 from detectors.canary.three_way import Guardrail as Processes
+from detectors.quantities import Sums
 from detectors.sequential.e_process import log_threshold
 from schemas.policy import Canary, Guardrail, Policy
 from schemas.rollouts import GuardrailEvidence
 from schemas.summaries import Part
 from streams.decide.measure.interval import LEVEL
-from streams.decide.quantities import Sums
 from streams.decide.state import Rail, Track
 
 METRICS = {

@@ -1,0 +1,144 @@
+"""Every rate and mean that a pane holds: one line for each metric.
+
+Windows show them, references remember them, tests bet on them and guardrails compare them, all
+from the same sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.summary import Ints, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Number and sum of a quantity; ``q``, its sum of squares, is None for yes and no.
+
+    A single value lies in [``lo``, ``hi``].
+    """
+
+    n: int
+    s: float
+    q: float | None = None
+    lo: float = 0.0
+    hi: float = 1.0
+
+    @property
+    def mean(self) -> float | None:
+        """Mean, None of nothing."""
+        return self.s / self.n if self.n > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A metric as fields of a pane.
+
+    ``of`` are the fields that count its events, those with a leading minus taken off; ``bad`` the
+    fields that are summed; ``squares`` the field of the sum of squares, "" for yes and no.
+    ``hi`` is the largest single value.
+    """
+
+    name: str
+    words: str
+    bad: tuple[str, ...]
+    of: tuple[str, ...]
+    squares: str = ""
+    hi: float = 1.0
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it counts, so that people read it in per cent."""
+        return not self.squares
+
+    def sums(self, layout: Layout, vector: Ints, feature: str = "") -> Sums | None:
+        """The sums of a pane; None where it does not have the fields."""
+        prefix = f"{feature}:" if feature else ""
+        bad = [prefix + name for name in self.bad]
+        of = [(name[0] == "-", prefix + name.removeprefix("-")) for name in self.of]
+        if any(name not in layout for name in bad) or any(name not in layout for _, name in of):
+            return None
+        n = sum(
+            -layout.count(vector, name) if less else layout.count(vector, name) for less, name in of
+        )
+        s = sum(layout.total(vector, name) for name in bad)
+        q = layout.total(vector, prefix + self.squares) if self.squares else None
+        return Sums(n, s, q, hi=self.hi)
+
+
+_USABLE = ("n", "-n_unusable")
+
+
+def _rate(
+    name: str, words: str, bad: str | tuple[str, ...], of: tuple[str, ...] = _USABLE
+) -> Quantity:
+    return Quantity(name, words, (bad,) if isinstance(bad, str) else bad, of)
+
+
+def _mean(name: str, words: str, field: str, *, hi: float = 1.0) -> Quantity:
+    return Quantity(name, words, (field,), _USABLE, f"{field}_sq", hi)
+
+
+LABELLED = (
+    _rate("error_rate", "error rate", "err"),
+    _rate("error_rate_top10", "rate of misses among the best ten classes", "err_top"),
+    _mean("brier", "Brier score", "brier"),
+    # Multiclass keeps the loss of the true class apart from that of its top label.
+    _mean("log_loss", "log loss", "loss", hi=14.0),
+    _mean("log_loss", "log loss", "log_loss", hi=14.0),
+    _mean("mae", "mean absolute error", "abs", hi=3.0),
+    _rate("under_rate", "share of values below the truth", "under"),
+    _rate("interval_miss_rate", "share of intervals that miss the truth", "missed", ("banded",)),
+    _mean("mrr", "mean reciprocal rank", "mrr"),
+    _mean("ndcg", "NDCG", "ndcg"),
+    _rate("recall", "recall", "tp", ("tp", "fn")),
+    _rate("precision", "precision", "tp", ("tp", "fp")),
+    _rate("false_positive_rate", "false positive rate", "fp", ("fp", "tn")),
+    _rate("actual_positive_rate", "share of positive labels", ("tp", "fn")),
+)
+"""Metrics of label panes; of two with one name, a pane has the fields of one."""
+
+PREDICTED = (
+    _rate("service_errors", "rate of service errors", "n_error", ("n",)),
+    _rate("latency_over", "rate of slow answers", "latency_over", ("latency_n",)),
+    _rate("positive_rate", "share of positive answers", "n_positive", ("n",)),
+    _rate("violation_rate", "share of rows that break a contract", "n_violation", ("n",)),
+    _rate("unusable_rate", "share of unusable answers", "n_unusable", ("n",)),
+)
+"""Metrics of input panes."""
+
+FEATURED = (
+    _rate("missing_rate", "missing rate", "missing", ("n",)),
+    _rate("out_of_range_rate", "out-of-range rate", ("invalid", "out"), ("n", "-missing")),
+)
+"""Metrics of each feature, of input panes."""
+
+LABEL_METRICS = tuple(dict.fromkeys(quantity.name for quantity in LABELLED))
+INPUT_METRICS = tuple(quantity.name for quantity in PREDICTED)
+FEATURE_METRICS = tuple(quantity.name for quantity in FEATURED)
+
+QUANTITIES = {
+    name: tuple(q for q in (*LABELLED, *PREDICTED, *FEATURED) if q.name == name)
+    for name in (*LABEL_METRICS, *INPUT_METRICS, *FEATURE_METRICS)
+}
+"""By name."""
+
+
+def sums_of(layout: Layout, vector: Ints, metric: str, feature: str = "") -> Sums | None:
+    """A metric of a pane, or of a feature in it; None where the pane does not have it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors.summary import Field
+    >>> layout = Layout((Field("n"), Field("n_unusable"), Field("err")))
+    >>> sums_of(layout, np.array([10, 2, 4]), "error_rate")
+    Sums(n=8, s=4.0, q=None, lo=0.0, hi=1.0)
+    >>> sums_of(layout, np.array([10, 2, 4]), "brier") is None
+    True
+    """
+    for quantity in QUANTITIES.get(metric, ()):
+        found = quantity.sums(layout, vector, feature)
+        if found is not None:
+            return found
+    return None
