@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup packages demo demo-kafka test check format lock schemas bench clean
+.PHONY: help setup packages demo demo-kafka test check format lock schemas bench quality quality-peers clean
 
 help:
 	@echo "make demo        the main job on real data, in one process"
@@ -12,6 +12,8 @@ help:
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
 	@echo "make bench       how fast INGEST is beside reading and decoding alone, over a real Kafka too"
+	@echo "make quality     how well it detects, on real streams, beside other tools"
+	@echo "make quality-peers  the other tools anew, each in an environment of its own"
 	@echo "make lock        pin dependencies anew"
 	@echo "make schemas     generate JSON Schema, AsyncAPI, the dashboard and the tables of the docs anew"
 
@@ -66,6 +68,12 @@ schemas: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.ingest
+
+quality: setup
+	$(BIN)/python -m benchmarks.quality
+
+quality-peers:
+	$(PYTHON) benchmarks/quality/peers/build_and_run.py
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

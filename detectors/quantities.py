@@ -36,7 +36,7 @@ class Quantity:
 
     ``of`` are the fields that count its events, those with a leading minus taken off; ``bad`` the
     fields that are summed; ``squares`` the field of the sum of squares, "" for yes and no.
-    ``hi`` is the largest single value.
+    ``hi`` is the largest single value. A field that was scaled (`Field.low`) is scaled back.
     """
 
     name: str
@@ -62,8 +62,14 @@ class Quantity:
             -layout.count(vector, name) if less else layout.count(vector, name) for less, name in of
         )
         s = sum(layout.total(vector, name) for name in bad)
-        q = layout.total(vector, prefix + self.squares) if self.squares else None
-        return Sums(n, s, q, hi=self.hi)
+        if not self.squares:
+            return Sums(n, s)
+        q = layout.total(vector, prefix + self.squares)
+        low, high = layout.range(bad[0])
+        if (low, high) == (0.0, 1.0):
+            return Sums(n, s, q, hi=self.hi)
+        span = high - low
+        return Sums(n, n * low + span * s, n * low**2 + span * (2 * low * s + span * q), low, high)
 
 
 _USABLE = ("n", "-n_unusable")
@@ -81,14 +87,18 @@ def _mean(name: str, words: str, field: str, *, hi: float = 1.0) -> Quantity:
 
 LABELLED = (
     _rate("error_rate", "error rate", "err"),
+    # An error of a chat is a thumb down, among the answers that were rated.
+    _rate("error_rate", "error rate", "down", ("rated",)),
+    _rate("regeneration_rate", "share of answers that were asked for again", "regenerated"),
     _rate("error_rate_top10", "rate of misses among the best ten classes", "err_top"),
     _mean("brier", "Brier score", "brier"),
     # Multiclass keeps the loss of the true class apart from that of its top label.
     _mean("log_loss", "log loss", "loss", hi=14.0),
     _mean("log_loss", "log loss", "log_loss", hi=14.0),
     _mean("mae", "mean absolute error", "abs", hi=3.0),
-    _rate("under_rate", "share of values below the truth", "under"),
+    _rate("under_rate", "share of wrong values that are too low", "under", ("under", "over")),
     _rate("interval_miss_rate", "share of intervals that miss the truth", "missed", ("banded",)),
+    _rate("ctr", "click-through rate", "clicked"),
     _mean("mrr", "mean reciprocal rank", "mrr"),
     _mean("ndcg", "NDCG", "ndcg"),
     _rate("recall", "recall", "tp", ("tp", "fn")),
@@ -104,28 +114,52 @@ PREDICTED = (
     _rate("positive_rate", "share of positive answers", "n_positive", ("n",)),
     _rate("violation_rate", "share of rows that break a contract", "n_violation", ("n",)),
     _rate("unusable_rate", "share of unusable answers", "n_unusable", ("n",)),
+    _rate("paired_rate", "share of shadow answers whose pair came", "n_pair_met", ("n_pair",)),
+    _rate("zero_results", "share of empty lists", "n_empty"),
+    _rate("out_of_domain", "share of rows unlike any in the reference", "n_outside", ("n",)),
 )
 """Metrics of input panes."""
 
 FEATURED = (
     _rate("missing_rate", "missing rate", "missing", ("n",)),
     _rate("out_of_range_rate", "out-of-range rate", ("invalid", "out"), ("n", "-missing")),
+    Quantity("mean", "mean", ("u",), ("n", "-missing", "-invalid"), "u2"),
 )
 """Metrics of each feature, of input panes."""
 
+CLASSED = (_rate("recall", "recall", "hit", ("true",)),)
+"""Metrics of each class, of label panes; the class stands where a feature would."""
+
+TOLD = (
+    _rate(
+        "disagreements", "share of reviewed labels that were changed", "n_disagree", ("n_review",)
+    ),
+    _rate("flips", "share of labels that were reversed", "n_flip", ("n",)),
+    _rate("flips", "share of reversed labels", "source_flip", ("source_n",)),
+)
+"""Metrics of the labels themselves; a source stands where a feature would."""
+
 LABEL_METRICS = tuple(dict.fromkeys(quantity.name for quantity in LABELLED))
+TOLD_METRICS = tuple(dict.fromkeys(quantity.name for quantity in TOLD))
 INPUT_METRICS = tuple(quantity.name for quantity in PREDICTED)
 FEATURE_METRICS = tuple(quantity.name for quantity in FEATURED)
+CLASS_METRICS = tuple(quantity.name for quantity in CLASSED)
 
 QUANTITIES = {
-    name: tuple(q for q in (*LABELLED, *PREDICTED, *FEATURED) if q.name == name)
-    for name in (*LABEL_METRICS, *INPUT_METRICS, *FEATURE_METRICS)
+    name: tuple(q for q in (*LABELLED, *TOLD, *PREDICTED, *FEATURED, *CLASSED) if q.name == name)
+    for name in (
+        *LABEL_METRICS,
+        *TOLD_METRICS,
+        *INPUT_METRICS,
+        *FEATURE_METRICS,
+        *CLASS_METRICS,
+    )
 }
 """By name."""
 
 
 def sums_of(layout: Layout, vector: Ints, metric: str, feature: str = "") -> Sums | None:
-    """A metric of a pane, or of a feature in it; None where the pane does not have it.
+    """A metric of a pane, or of a feature or class in it; None where the pane has it not.
 
     Examples
     --------

@@ -26,11 +26,16 @@ LIMIT = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``size`` entries of a pane under one name; ``fixed`` entries are multiples of 2**-20."""
+    """``size`` entries of a pane under one name; ``fixed`` entries are multiples of 2**-20.
+
+    What is summed was scaled from [``low``, ``high``] to [0, 1].
+    """
 
     name: str
     size: int = 1
     fixed: bool = False
+    low: float = 0.0
+    high: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,16 @@ class Layout:
     def _fixed(self) -> dict[str, bool]:
         return {field.name: field.fixed for field in self.fields}
 
+    @cached_property
+    def _ranges(self) -> dict[str, tuple[float, float]]:
+        return {field.name: (field.low, field.high) for field in self.fields}
+
     def __contains__(self, name: str) -> bool:
         return name in self.slices
+
+    def range(self, name: str) -> tuple[float, float]:
+        """What 0 and 1 stand for in a field."""
+        return self._ranges[name]
 
     def start(self, name: str) -> int:
         """First entry of a field."""

@@ -30,7 +30,9 @@ class Alert(Message):
     ``alert_id`` is the same over its life; ``id`` is the id of this step and the same in every
     replay. ``budget`` is the level that was crossed, with trouble on the ``worse`` side of it.
     ``log_e`` is the natural logarithm of the evidence, ``share`` the part of the false-alarm budget
-    this window's test could spend, ``spent`` what the test has spent so far.
+    this window's test could spend, ``spent`` what the test has spent so far, ``cost`` how much of
+    that since it last opened an alert. ``features`` are those that a list of drifted features
+    names.
     """
 
     id: str
@@ -51,11 +53,13 @@ class Alert(Message):
     value: float | None
     low: float | None
     high: float | None
+    features: list[str] = []
     budget: float | None
     worse: Literal["above", "below"]
     log_e: float
     share: float
     spent: float
+    cost: float = 0.0
     summary: str
     owner: str
     runbook: str

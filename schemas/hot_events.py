@@ -17,6 +17,7 @@ class HotOutput(Protocol):
     scores: dict[str, float] | None
     value: float | None
     interval: list[float] | None
+    quantiles: dict[str, float] | None
     items: list[str] | None
     signals: dict[str, float] | None
 

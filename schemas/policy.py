@@ -97,8 +97,8 @@ class Calibration(Message):
 class FalseAlarms(Message):
     """At most ``pages`` false pages are expected per ``per``, over all tests of the model.
 
-    Tests share the budget equally, or by ``weights`` of their metrics (1 where left out; 0 leaves
-    a metric untested).
+    Pages share one half and tickets the other, by ``weights`` of their metrics (1 where left out;
+    0 leaves a metric untested).
     """
 
     pages: Annotated[float, Field(gt=0)] = 1.0
@@ -114,14 +114,14 @@ COMMON = frozenset(
 MEASURED: dict[Task, frozenset[str]] = {
     Task.BINARY: COMMON
     | {"error_rate", "brier", "out_of_domain", "recall", "precision", "f1", "auc"},
-    Task.MULTICLASS: COMMON | {"error_rate", "brier", "out_of_domain"},
+    Task.MULTICLASS: COMMON | {"error_rate", "brier", "out_of_domain", "recall"},
     Task.REGRESSION: COMMON | {"mae", "interval_miss_rate", "out_of_domain"},
     Task.RANKING: COMMON | {"error_rate", "ndcg", "mrr", "zero_results", "out_of_domain"},
     Task.CHAT: COMMON | {"error_rate", "out_of_domain"},
 }
 """Which metrics of `Budgets` and `Floors` a task has.
 
-For ranking an error is a miss, for chat a thumb down.
+For ranking an error is a miss, for chat a thumb down; multiclass has the recall of each class.
 """
 
 
@@ -198,6 +198,11 @@ class Policy(Message):
             return self.canary.guardrails
         metric = "error_rate" if "error_rate" in MEASURED[self.task] else "service_errors"
         return [Guardrail(metric=metric, margin=0.01)]
+
+    @property
+    def slices(self) -> list[str]:
+        """Keys of segments and of groups to slice by; one that is both counts once."""
+        return list(dict.fromkeys([*self.segments, *self.fairness.groups]))
 
     @property
     def hash(self) -> str:

@@ -18,12 +18,28 @@ class Arm(StrEnum):
     SHADOW = "shadow"
 
 
+def partition_key(prediction_id: str, arm: str, pair_id: str | None) -> str:
+    """What a prediction is keyed by: its id, but a shadow by its ``pair_id``, if it has one.
+
+    So a shadow comes to the shard of the answer that served, and of its label.
+
+    Examples
+    --------
+    >>> partition_key("p1", "baseline", "p0"), partition_key("s1", "shadow", "p1")
+    ('p1', 'p1')
+    >>> partition_key("s1", "shadow", None)
+    's1'
+    """
+    return pair_id if pair_id is not None and arm == Arm.SHADOW else prediction_id
+
+
 class Output(Event):
     """What the model said; which fields are needed depends on the task of the policy.
 
     Binary: ``score`` and, if the service decides itself, ``label``. Multiclass: ``scores`` (by
-    class) or ``score`` and ``label``. Regression: ``value``, and ``interval`` as [low, high].
-    Ranking: ``items``, best first. Chat: ``signals`` such as refusal, tokens, toxicity, cost.
+    class) or ``score`` and ``label``. Regression: ``value``, and ``interval`` as [low, high] or
+    ``quantiles`` by probability, such as {"0.1": 3, "0.5": 4, "0.9": 7}, ascending. Ranking:
+    ``items``, best first. Chat: ``signals`` such as refusal, tokens, toxicity, judge, cost.
     """
 
     score: float | None = None
@@ -31,6 +47,7 @@ class Output(Event):
     scores: dict[str, float] | None = None
     value: float | None = None
     interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    quantiles: Annotated[dict[str, float], Field(max_length=100)] | None = None
     items: Annotated[list[str], Field(max_length=1_000)] | None = None
     signals: dict[str, float] | None = None
 
@@ -39,8 +56,10 @@ class PredictionEvent(Event):
     """One prediction of one model version.
 
     ``prediction_id`` is unique within a model; (model, prediction_id) is the key by which
-    feedback is joined. ``pair_id`` ties a shadow's answer to the answer that was served,
-    ``unit_id`` names the user or session, ``trace`` says which data informed the decision.
+    feedback is joined. ``pair_id`` ties a shadow's answer to the answer that was served: it is
+    that answer's ``prediction_id``, the shadow's record is keyed by it, and the truth of the one
+    is the truth of the other. ``unit_id`` names the user or session, ``trace`` says which data
+    informed the decision.
     """
 
     prediction_id: Identifier

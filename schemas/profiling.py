@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import autocorrelation
 from schemas.errors import ProfileError
 from schemas.policy import FeatureType
 from schemas.profile_rows import read_rows
@@ -30,6 +32,7 @@ def build(
     types: Mapping[str, FeatureType] | None = None,
     bins: int = 20,
     max_categories: int = 64,
+    in_order: bool = False,
     source: str = "",
 ) -> ReferenceProfile:
     """The profile of rows that were fine.
@@ -50,6 +53,9 @@ def build(
         Bins of a numeric feature, at most; fewer where there are fewer than 50 rows for each.
     max_categories
         Categories of a categorical feature, the most frequent first; all others count together.
+    in_order
+        Whether rows are in order of time. Then the reference says how far each feature depends on
+        the rows before, and tests allow for it; rows sorted in another way would mislead them.
     source
         Where the rows came from, for people.
 
@@ -84,6 +90,10 @@ def build(
         elif kind is FeatureType.CATEGORICAL:
             categorical[name] = categorical_reference(values, max_categories=max_categories)
     scores = None if score is None else numeric_reference("score", score, bins=bins)
+    if in_order:
+        numeric = {k: _timed(v, _places(v, rows_by_column[k])) for k, v in numeric.items()}
+        categorical = {k: _timed(v, _ranks(v, rows_by_column[k])) for k, v in categorical.items()}
+        scores = scores and _timed(scores, _places(scores, score or ()))
     if not (numeric or categorical or scores):
         raise ProfileError("no column has a usable value; give numbers, texts or truth values")
     return ReferenceProfile(
@@ -137,6 +147,25 @@ def category(value: object) -> str | None:
     return str(value) if isinstance(value, int | str) else None
 
 
+Known = TypeVar("Known", NumericReference, CategoricalReference)
+
+
+def _timed(known: Known, places: Floats) -> Known:
+    """A feature with how far its bins, ``places`` (n,) in order of time, depend on those before."""
+    return known.model_copy(update={"dispersion": autocorrelation.time_of(places)})
+
+
+def _places(known: NumericReference, values: Sequence[object]) -> Floats:
+    numbers = [number for number in map(_number, values) if number is not None]
+    return np.searchsorted(known.edges, numbers, "right").astype(np.float64)
+
+
+def _ranks(known: CategoricalReference, values: Sequence[object]) -> Floats:
+    rank = {word: place for place, word in enumerate(known.categories)}
+    words = (word for word in map(category, values) if word is not None)
+    return np.array([rank.get(word, len(rank)) for word in words], np.float64)
+
+
 def categorical_reference(
     values: Sequence[object], *, max_categories: int = 64
 ) -> CategoricalReference:
@@ -162,8 +191,8 @@ def numeric_reference(
     ProfileError
         If the numbers are too large for their mean or variance to be one.
     """
-    present = [number for number in map(_number, values) if number is not None]
-    numbers = np.sort(np.array(present, np.float64))
+    present = np.array([x for x in map(_number, values) if x is not None], np.float64)
+    numbers = np.sort(present)
     if not len(numbers):
         return None
     with np.errstate(over="ignore", invalid="ignore"):

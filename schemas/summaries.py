@@ -6,6 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
+OTHER = "<other>"
+"""Stands for the values of a segment or group that have no stream of their own."""
+
 
 class Part(StrEnum):
     """Which rows of a pane a delta speaks of.

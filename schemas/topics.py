@@ -87,7 +87,7 @@ def table(*, shards: int = 4, models: int = 1, horizon_ms: int = 45 * DAY_MS) ->
         TopicSpec(
             PREDICTIONS,
             shards,
-            "prediction_id",
+            "prediction_id (shadows: pair_id)",
             "PredictionEvent",
             retention_ms=horizon_ms,
             stamped_by_broker=True,

@@ -14,7 +14,8 @@ class Dependence(Message):
     """Outcomes that are not independent within a window.
 
     ``rows_per_unit`` is the most rows of one user or session in a window: evidence is divided by
-    it. With ``estimated`` it is also divided by the dispersion that the reference showed.
+    it. With ``estimated`` it is divided by the dispersion that the reference showed, if that is
+    larger.
     """
 
     rows_per_unit: Annotated[int, Field(ge=1)] = 1
@@ -38,8 +39,9 @@ class Fairness(Message):
 class Patterns(Message):
     """Patterns of answers and inputs.
 
-    ``constant`` is the highest acceptable share of one bin of the score beyond its share in the
-    reference. ``repeats`` counts repeated inputs, and shows their share.
+    ``constant`` limits how much one answer may hold, be it a class or a bin of the score: the
+    largest share in the reference, and this part of all other answers. ``repeats`` counts repeated
+    inputs, and shows their share.
     """
 
     constant: Rate | None = 0.5

@@ -23,6 +23,10 @@ class Metric(Message):
     ``low`` and ``high`` are a 95 % interval for this window where one exists. ``budget`` is the
     highest acceptable level, ``floor`` the lowest. ``needed`` is how many more events a verdict
     takes, when it is ``cannot_tell``.
+
+    What a number takes for granted stands in ``assumes``: such an estimate does not count for the
+    verdict of the window. Once the labels are there, ``realised`` is what they show, and ``note``
+    compares the two.
     """
 
     name: str
@@ -35,6 +39,9 @@ class Metric(Message):
     floor: float | None = None
     verdict: Verdict | None = None
     needed: int | None = None
+    assumes: str = ""
+    realised: float | None = None
+    note: str = ""
 
 
 class Bin(Message):
@@ -54,6 +61,11 @@ class Coverage(Message):
 
     ``median_delay_ms`` is an upper bound of the median label delay among labelled rows; None
     without labels, and where the median is above 14 days.
+
+    What windows before it have shown of their labels tells the last two, as far as it was known
+    when this was published: ``expected_share`` is the least share of labels to expect at the age
+    that the window had reached, ``complete_ms`` an upper bound of the delay by which 95 % of
+    predictions have their label. None where that is not known, or more than 14 days.
     """
 
     predictions: int
@@ -61,13 +73,19 @@ class Coverage(Message):
     share: float
     matured: bool
     median_delay_ms: int | None
+    expected_share: float | None = None
+    complete_ms: int | None = None
 
 
 class WindowResult(Message):
     """One window of one stream (model, version, arm, segment).
 
-    ``revision`` counts how often the result was published and ``cut`` names the offsets read by
-    then; both depend on how the work was cut into checkpoints. All else is the same in every run:
+    ``against`` is the segment that a group's window is compared with, "" where there is none.
+    ``drifted`` lists features that differ from the reference in this window (Benjamini-Hochberg at
+    1 %), ``drifted_so_far`` those for which the evidence of all windows up to this one suffices
+    (e-Benjamini-Hochberg at 10 %). ``revision`` counts how often the result was published and
+    ``cut`` names the offsets read by then; both depend on how the work was cut into checkpoints,
+    as does what the coverage tells of other windows. All else is the same in every run:
     ``content`` is its hash.
     """
 
@@ -76,6 +94,7 @@ class WindowResult(Message):
     version: str
     arm: Arm
     segment: str
+    against: str = ""
     start_ms: int
     end_ms: int
     policy: str
@@ -87,6 +106,8 @@ class WindowResult(Message):
     coverage: Coverage
     verdict: Verdict
     metrics: list[Metric]
+    drifted: list[str] = []
+    drifted_so_far: list[str] = []
     reliability: list[Bin]
     revision: int
     cut: dict[str, int]
@@ -94,4 +115,12 @@ class WindowResult(Message):
     @property
     def content(self) -> str:
         """Hash of all that does not depend on the cut."""
-        return content_id(self.model_dump(mode="json", exclude={"revision", "cut"}))
+        content = self.model_dump(
+            mode="json",
+            exclude={
+                "revision": True,
+                "cut": True,
+                "coverage": {"expected_share": True, "complete_ms": True},
+            },
+        )
+        return content_id(content)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from schemas.errors import KittiwakeError
-from streams.commands import control, demo, follow, processes, replays
+from streams.commands import budget, control, demo, follow, processes, replays
 
 app = typer.Typer(
     name="kittiwake",
@@ -27,6 +27,7 @@ app.add_typer(control.policy_app, name="policy")
 app.command()(control.profile)
 app.command()(replays.replay)
 app.command()(follow.tail)
+app.command()(budget.budget)
 app.command()(demo.demo)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from schemas import topics
 from schemas.base import MAX_TIME_MS, milliseconds
 from schemas.errors import ConfigurationError
+from schemas.predictions import partition_key
 from streams import tables
 from streams.lines import Line
 
@@ -99,10 +100,15 @@ def _classified(text: bytes) -> Line:
             if "output" in event
             else topics.FEEDBACK
         )
-        key = event["model"] if topic == topics.DEPLOYMENTS else event["prediction_id"]
+        key = event["model"] if topic == topics.DEPLOYMENTS else _id(event)
         time_ms = milliseconds(event["time"])
         if 0 <= time_ms <= MAX_TIME_MS:
             return Line(time_ms, topic, str(key).encode(), text)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     return Line(0, topics.PREDICTIONS, b"", text)
+
+
+def _id(event: dict[str, object]) -> str:
+    own, pair_id = str(event["prediction_id"]), event.get("pair_id")
+    return partition_key(own, str(event.get("arm")), pair_id if isinstance(pair_id, str) else None)

@@ -1,14 +1,25 @@
-"""Learn a reference from the first live predictions of a model."""
+"""Learn a reference from live predictions, or from files of predictions and their truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
+from detectors.answers import with_answers
+from detectors.embeddings.columns import with_embeddings
+from detectors.outcomes import outcome_of
+from detectors.reference import with_outcomes
 from schemas import topics
+from schemas.errors import ProfileError
+from schemas.feedback import FeedbackKind
 from schemas.hot import HotPrediction
+from schemas.policy import Policy
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
-from streams.ingest.decode import Row, decode_predictions
+from streams.ingest.decode import Row, decode_feedback, decode_predictions
+from streams.lines import Line
+from streams.records import Record
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
 
@@ -33,15 +44,74 @@ def learn(transport: Transport, settings: Settings, *, model: str, count: int) -
     return profile_of([row.event for row in first[:count]], model=model, source="live")
 
 
+def labelled(policy: Policy, lines: Iterable[Line], *, source: str) -> ReferenceProfile:
+    """A reference of predictions and the truth that is known of them, with its outcomes.
+
+    The last truth of a prediction holds; predictions without one count for the inputs only.
+
+    Raises
+    ------
+    ProfileError
+        If no line is a usable prediction of the policy's model.
+    """
+    records = [
+        Record(line.topic, 0, place, line.time_ms, None, line.value, ())
+        for place, line in enumerate(lines)
+    ]
+    predicted = decode_predictions([r for r in records if r.topic == topics.PREDICTIONS]).rows
+    told = decode_feedback([r for r in records if r.topic == topics.FEEDBACK]).rows
+    rows = {row.event.prediction_id: row for row in predicted if row.event.model == policy.model}
+    if not rows:
+        raise ProfileError(
+            f"no usable prediction of model {policy.model!r} in {source}; check its model name"
+        )
+    rows = dict(sorted(rows.items(), key=lambda item: (item[1].time_ms, item[0])))
+    profile = profile_of([r.event for r in rows.values()], model=policy.model, source=source)
+    outcome = outcome_of(policy, profile)
+    truths: dict[str, float] = {}
+    for feedback in sorted(told, key=lambda row: row.time_ms):
+        name = feedback.event.prediction_id
+        truth = outcome.truth(feedback.event)
+        if feedback.event.kind == FeedbackKind.RETRACTION:
+            truths.pop(name, None)
+        elif name in rows and feedback.event.model == policy.model and truth is not None:
+            truths[name] = truth
+    known = [name for name in rows if name in truths]
+    return with_outcomes(
+        profile,
+        policy,
+        [rows[name].event.output for name in known],
+        np.array([truths[name] for name in known]),
+        np.array([rows[name].time_ms for name in known], np.int64),
+    )
+
+
 def profile_of(events: Sequence[HotPrediction], *, model: str, source: str) -> ReferenceProfile:
-    """A reference of predictions: every feature, every signal of the output, and the score."""
+    """A reference of predictions in order of time: features, signals, the score, and the answers.
+
+    Raises
+    ------
+    ProfileError
+        If nothing in them can be compared.
+    """
     rows = [{**(event.output.signals or {}), **event.features} for event in events]
     columns: Mapping[str, Sequence[object]] = {
         name: [row.get(name) for row in rows] for name in sorted({k for row in rows for k in row})
     }
     scores = [_score(event) for event in events]
     known = any(score is not None for score in scores)
-    return build(model, columns, score=scores if known else None, source=source)
+    profile = ReferenceProfile(model=model, n=len(events), source=source)
+    if known or columns or not events:
+        profile = build(
+            model, columns, score=scores if known else None, in_order=True, source=source
+        )
+    found = with_answers(profile, [event.output for event in events])
+    found = with_embeddings(found, [event.embeddings for event in events])
+    if not (known or columns or found.items or found.classes or found.embeddings):
+        raise ProfileError(
+            "no feature, score, class, item or embedding in any prediction; publish some"
+        )
+    return found
 
 
 def _score(event: HotPrediction) -> float | None:

@@ -18,6 +18,7 @@ from streams.results import News, ResultReader, Results
 from streams.runtime.announce import FROM_THE_START, activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.cluster import Cluster
+from streams.runtime.ledgers import read_ledgers
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 
@@ -101,7 +102,9 @@ class Replay:
     def finish(self, until_ms: int) -> News:
         """Say that time has come to ``until_ms``, so that every window before it closes."""
         self._beat(until_ms)
-        return self._work(None)
+        news = self._work(None)
+        self.results.ledgers = read_ledgers(self.cluster.transport, self._settings)
+        return news
 
     def close(self) -> None:
         """Stop everything; results stay."""
@@ -151,14 +154,17 @@ def replay(
     shards: int = 1,
     step_ms: int = DAY_MS,
     seen: Callable[[Line, News | None], None] = lambda line, news: None,
+    metrics: Metrics | None = None,
 ) -> Results:
     """Results of all events; ``seen`` is told of each event and of what is new.
+
+    ``metrics`` shows what the run does and finds.
 
     At the end, time moves on past the horizon of every policy, so that nothing stays open for
     want of events.
     """
     starts = list(starts)
-    run = Replay(starts, shards=shards, step_ms=step_ms)
+    run = Replay(starts, shards=shards, step_ms=step_ms, metrics=metrics)
     try:
         latest = 0
         for line in lines:

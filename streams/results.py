@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas import topics
 from schemas.alerts import Alert, AlertAction
+from schemas.ledger import Ledger
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 from streams.runtime.settings import Settings
@@ -36,6 +38,7 @@ class Results:
     alerts: dict[str, Alert] = field(default_factory=dict)
     rollouts: dict[str, RolloutEvent] = field(default_factory=dict)
     dead_letters: int = 0
+    ledgers: list[Ledger] = field(default_factory=list)
 
     def add(self, topic: str, value: bytes) -> News:
         """Take one record of an output topic, named without prefix; says what is new in it."""
@@ -65,7 +68,8 @@ class Results:
         return [a for a in opened if a.alert_id not in resolved]
 
     def write(self, directory: Path) -> list[Path]:
-        """Write windows, alerts and rollout events as JSON lines; returns the files."""
+        """Write windows, alerts and rollout events as JSON lines, and the ledgers; returns the
+        files."""
         directory.mkdir(parents=True, exist_ok=True)
         files = []
         for name, events in (
@@ -76,7 +80,10 @@ class Results:
             path = directory / f"{name}.jsonl"
             path.write_text("".join(event.model_dump_json() + "\n" for event in events))
             files.append(path)
-        return files
+        path = directory / "ledger.json"
+        content = [ledger.model_dump(mode="json") for ledger in self.ledgers]
+        path.write_text(json.dumps(content, indent=2) + "\n")
+        return [*files, path]
 
 
 class ResultReader:

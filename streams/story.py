@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.alerts import Alert, AlertAction
+from schemas.ledger import Ledger
 from schemas.predictions import Arm
 from schemas.rollouts import RolloutAction, RolloutEvent
 from schemas.windows import Metric, WindowResult
@@ -134,6 +135,58 @@ def alerts_table(results: Results) -> Table:
             "yes" if any(alert.alert_id in still for alert in opened) else "",
         )
     return table
+
+
+def ledger_lines(ledger: Ledger) -> list[str]:
+    """The sums of a ledger, for people."""
+    period = _duration(ledger.period_ms)
+    alerts = sum(entry.alerts for entry in ledger.entries)
+    few = "alarm" if ledger.budget == 1.0 else "alarms"
+    title = f"[bold]False-alarm budget of {escape(ledger.model)}[/], as of {date(ledger.as_of_ms)}"
+    allowed = f"{ledger.budget:g} false {few} allowed per {period}"
+    promised = f"{ledger.promised:.3g} promised as the tests stand now"
+    recent = f"{ledger.spent_in_period:.3g} spent in the last {period}, {ledger.left:.3g} left"
+    ever = f"{ledger.spent:.3g} spent in all, on {alerts} {'alert' if alerts == 1 else 'alerts'}"
+    return [title, f"  {allowed}; {promised}", f"  {recent}; {ever}"]
+
+
+def ledger_table(ledger: Ledger, *, most: int | None = None) -> Table:
+    """The tests of a ledger, those that spent most first; ``most`` of them, None for all."""
+    table = Table(title="Tests", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("stream", "metric"):
+        table.add_column(name)
+    for name in ("share of a window", "of a period", "spent", "alerts", "cost of the last"):
+        table.add_column(name, justify="right")
+    table.add_column("open")
+    entries = sorted(ledger.entries, key=lambda entry: -entry.spent)
+    for entry in entries[:most]:
+        table.add_row(
+            escape(" ".join(x for x in (entry.version, entry.segment) if x)),
+            escape(" ".join(x for x in (entry.metric, entry.feature) if x)),
+            f"{entry.share:.2g}" if entry.share else "not asked",
+            f"{entry.per_period:.3g}",
+            f"{entry.spent:.3g}",
+            str(entry.alerts),
+            "" if entry.last_cost is None else f"{entry.last_cost:.3g}",
+            "yes" if entry.open else "",
+        )
+    if len(entries) > table.row_count:
+        table.caption = f"and {len(entries) - table.row_count} more; --all shows them"
+    return table
+
+
+def _duration(length_ms: int) -> str:
+    """A length of time in the largest unit that fits.
+
+    Examples
+    --------
+    >>> _duration(2_592_000_000), _duration(5_400_000)
+    ('30d', '90m')
+    """
+    for unit, size_ms in (("d", DAY_MS), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        if length_ms % size_ms == 0:
+            return f"{length_ms // size_ms}{unit}"
+    return f"{length_ms}ms"
 
 
 def rollouts_table(results: Results) -> Table:

@@ -1,8 +1,9 @@
 """Events from tables, CSV and Parquet: one row for each prediction.
 
-The columns prediction_id, model, version, time, arm, score, value, label, latency_ms, unit_id are
-read as such, ``truth`` and ``truth_time`` become feedback, every other column is a feature. A time
-is epoch milliseconds, RFC 3339, or a timestamp or date; without a zone it is UTC.
+The columns prediction_id, pair_id, model, version, time, arm, score, value, label, latency_ms,
+unit_id are read as such, ``truth`` and ``truth_time`` become feedback (a shadow with a pair_id has
+the truth of its pair), every other column is a feature. A time is epoch milliseconds, RFC 3339, or
+a timestamp or date; without a zone it is UTC.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from pyarrow import csv, parquet
 from schemas import topics
 from schemas.base import MAX_TIME_MS, Scalar, milliseconds
 from schemas.errors import ConfigurationError
+from schemas.predictions import partition_key
 from streams.lines import Line
 
-NAMES = ("prediction_id", "model", "version", "unit_id")
+NAMES = ("prediction_id", "model", "version", "unit_id", "pair_id")
 PLAIN = ("arm", "latency_ms")
 OUTPUT = ("score", "value", "label")
 TIMES = ("time", "truth_time")
@@ -99,20 +101,22 @@ def _events(row: Row, place: str, identity: str, model: str) -> tuple[Line, Line
         "output": {name: _whole(known[name]) for name in OUTPUT if name in known},
         "features": {name: _plain(cell) for name, cell in row.items() if name not in READ},
     }
-    key = names["prediction_id"].encode()
-    prediction = Line(time_ms, topics.PREDICTIONS, key, json.dumps(event).encode())
-    if "truth" not in known:
+    own = names["prediction_id"]
+    key = partition_key(own, str(known.get("arm")), names.get("pair_id"))
+    prediction = Line(time_ms, topics.PREDICTIONS, key.encode(), json.dumps(event).encode())
+    if "truth" not in known or key != own:
+        # The truth of a pair is told once, with the answer that was served.
         return prediction, None
     told_ms = time_ms
     if row.get("truth_time") is not None:
         told_ms = _time_ms(row["truth_time"], f"{place}: truth_time")
     feedback = {
-        "prediction_id": names["prediction_id"],
+        "prediction_id": own,
         "model": names["model"],
         "time": told_ms,
         **_truth(known["truth"], measured="value" in row),
     }
-    return prediction, Line(told_ms, topics.FEEDBACK, key, json.dumps(feedback).encode())
+    return prediction, Line(told_ms, topics.FEEDBACK, own.encode(), json.dumps(feedback).encode())
 
 
 def _truth(truth: Scalar, *, measured: bool) -> dict[str, Scalar]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from kittiwake_client.kinds import Kind
+from kittiwake_client.kinds import SHADOW, Kind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_TIME_MS = 4_102_444_800_000
@@ -66,13 +66,19 @@ def encode(kind: Kind, fields: Mapping[str, object], *, source: str, now_ms: int
     >>> event = {"prediction_id": "p1", "model": "fraud", "version": "v1", "output": {"score": 0.5}}
     >>> encode(PREDICTION, event, source="shop", now_ms=7).key
     b'p1'
+
+    A shadow that names the answer which served is keyed by it, and so meets its label:
+
+    >>> shadow = {**event, "prediction_id": "s1", "arm": "shadow", "pair_id": "p1"}
+    >>> encode(PREDICTION, shadow, source="shop", now_ms=7).key
+    b'p1'
     """
     _check(kind, fields)
     time = _time(kind, fields.get("time", now_ms))
     body = {**fields, "time": time}
     return Encoded(
         topic=kind.topic,
-        key=str(fields[kind.key]).encode(),
+        key=_key(kind, fields).encode(),
         value=_json(kind, body),
         headers=headers(
             event_type=kind.type,
@@ -132,6 +138,19 @@ def _check(kind: Kind, fields: Mapping[str, object]) -> None:
             f"{kind.topic}: output is {fields['output']!r:.80}; make it a mapping such as "
             f"{{'score': 0.93, 'label': 'fraud'}}"
         )
+
+
+def _key(kind: Kind, fields: Mapping[str, object]) -> str:
+    """What the record is partitioned by."""
+    pair_id = fields.get("pair_id")
+    if pair_id is None or fields.get("arm") != SHADOW:
+        return str(fields[kind.key])
+    if not isinstance(pair_id, str) or not _travels(pair_id):
+        raise InvalidEvent(
+            f"{kind.topic}: pair_id is {pair_id!a:.80}; give the prediction_id of the answer "
+            "that was served"
+        )
+    return pair_id
 
 
 def _travels(text: str) -> bool:

@@ -10,6 +10,9 @@ DEPLOYMENTS = "deployments"
 ALERTS = "alerts"
 ROLLOUTS = "rollouts"
 
+SHADOW = "shadow"
+"""The arm of a version that serves nobody: its record is keyed by ``pair_id``, if it has one."""
+
 HEARTBEAT_TYPE = "io.kittiwake.heartbeat.v1"
 
 

@@ -134,6 +134,8 @@ class Publisher:
         """Queue a prediction event; False if it was dropped.
 
         Needed: ``prediction_id``, ``model``, ``version``, ``output``. ``time`` is now if left out.
+        A shadow (``arm="shadow"``) gives the ``prediction_id`` of the answer that was served as
+        ``pair_id``, and its ``time``.
         """
         return self._event(PREDICTION, event, fields)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.bets.contract import require_finite
 from detectors.bets.grid import psi
 from detectors.sequential.e_sr import log_share_of, step
 from schemas.errors import ConfigurationError
@@ -88,6 +89,23 @@ class CalibrationSums:
         """All labels of the window."""
         return float(self.n.sum())
 
+    def require_bins(self, bins: int) -> None:
+        """Refuse sums that would poison a wealth for good.
+
+        Raises
+        ------
+        ValueError
+            Names the sums of another shape, or the value that is not finite.
+        """
+        for field in fields(self):
+            values = as_floats(getattr(self, field.name))
+            shape = () if field.name.endswith("_slope") else (bins,)
+            if values.shape != shape:
+                raise ValueError(
+                    f"{field.name} has shape {values.shape}; this test holds {bins} bins"
+                )
+            require_finite(field.name, values)
+
 
 class CalibrationTest:
     """Alarm when outcomes deviate from forecasts: in total, in slope, or in some bin.
@@ -143,10 +161,9 @@ class CalibrationTest:
         ConfigurationError
             A share outside [0, 1].
         ValueError
-            Sums with another number of bins.
+            Sums with another number of bins, or NaN or infinity among them.
         """
-        if sums.n.shape != (self.bins,):
-            raise ValueError(f"sums have shape {sums.n.shape}; this test holds {self.bins} bins")
+        sums.require_bins(self.bins)
         log_share = log_share_of(share)
         if sums.count <= 0.0:
             return False
@@ -192,7 +209,11 @@ class CalibrationTest:
     @classmethod
     def restore(cls, state: Sequence[float | None], bins: int = 10, tau: float = 0.02) -> Self:
         """Continue from a `state` with the same settings."""
-        test = cls(bins, tau)
+        return cls(bins, tau).resume(state)
+
+    def resume(self, state: Sequence[float | None]) -> Self:
+        """A test with these settings that goes on from a `state`."""
+        test = type(self)(self.bins, self.tau)
         if len(state):
             flat = [-math.inf if x is None else x for x in state]
             test._wealth = as_floats(flat).reshape(test._wealth.shape)

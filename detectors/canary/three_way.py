@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self, TypedDict
 
-from detectors.arrays import ArrayLike
+from detectors.arrays import ArrayLike, FloatArray
 from detectors.sequential.e_process import EProcess, log_threshold
 from schemas.errors import ConfigurationError
 
@@ -68,6 +68,8 @@ class Guardrail:
     ----------
     name
         Name of the metric.
+    weights
+        Of the bets in both mixtures, as in `EProcess`.
 
     Examples
     --------
@@ -82,10 +84,10 @@ class Guardrail:
     (True, False)
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, weights: FloatArray | None = None) -> None:
         self.name = name
-        self.harm = EProcess()
-        self.benefit = EProcess()
+        self.harm = EProcess(weights=weights)
+        self.benefit = EProcess(weights=weights)
 
     def update(self, *, harm: ArrayLike, benefit: ArrayLike) -> None:
         """Add the increments of one window, each of shape (K,)."""
@@ -97,11 +99,11 @@ class Guardrail:
         return {"harm": self.harm.state(), "benefit": self.benefit.state()}
 
     @classmethod
-    def restore(cls, name: str, state: GuardrailState) -> Self:
-        """Continue from a `state`."""
+    def restore(cls, name: str, state: GuardrailState, weights: FloatArray | None = None) -> Self:
+        """Continue from a `state`, with the weights of before."""
         rail = cls(name)
-        rail.harm = EProcess.restore(state["harm"])
-        rail.benefit = EProcess.restore(state["benefit"])
+        rail.harm = EProcess.restore(state["harm"], weights)
+        rail.benefit = EProcess.restore(state["benefit"], weights)
         return rail
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.contract import Comparison
 from detectors.distributions import chi2_isf, chi2_sf
 from detectors.drift.histograms import inverse_size
 
@@ -108,3 +109,12 @@ def pool(c: ArrayLike, r: ArrayLike, *, minimum: float = 5.0) -> tuple[FloatArra
     if mass < minimum and len(starts) > 1:
         starts.pop()
     return as_floats(np.add.reduceat(window, starts)), as_floats(np.add.reduceat(reference, starts))
+
+
+CHI_SQUARE = Comparison(
+    name="chi_square",
+    value=statistic,
+    threshold=lambda n, m, bins, alpha: threshold(bins, alpha),
+    p_value=p_value,
+)
+"""Pearson's chi-square."""

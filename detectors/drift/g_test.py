@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.contract import Comparison
 from detectors.distributions import chi2_isf, chi2_sf
 from detectors.drift.chi_square import degrees_of_freedom
 from detectors.drift.histograms import inverse_size
@@ -70,3 +71,12 @@ def threshold(bins: int, alpha: float) -> float:
     9.21034
     """
     return chi2_isf(alpha, bins - 1)
+
+
+G_TEST = Comparison(
+    name="g_test",
+    value=statistic,
+    threshold=lambda n, m, bins, alpha: threshold(bins, alpha),
+    p_value=p_value,
+)
+"""Likelihood-ratio (G) test."""

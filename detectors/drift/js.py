@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.contract import Comparison
 from detectors.distributions import chi2_isf, chi2_sf, normal_ppf
 from detectors.drift.histograms import inverse_size, smoothed, variance
 
@@ -121,3 +122,14 @@ def interval(c: ArrayLike, r: ArrayLike, alpha: float = 0.05) -> tuple[FloatArra
     half = normal_ppf(1.0 - alpha / 2.0) * np.sqrt(spread)
     centre = corrected(c, r)
     return as_floats(np.maximum(centre - half, 0.0)), as_floats(np.maximum(centre + half, 0.0))
+
+
+JS = Comparison(
+    name="js",
+    value=js,
+    corrected=corrected,
+    threshold=threshold,
+    p_value=p_value,
+    interval=interval,
+)
+"""Jensen-Shannon divergence."""

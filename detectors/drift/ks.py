@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.contract import Comparison
 from detectors.drift.histograms import inverse_size, shares
 
 
@@ -96,3 +97,15 @@ def interval(c: ArrayLike, r: ArrayLike, alpha: float = 0.05) -> tuple[FloatArra
     """
     value, half = ks(c, r), band(c, r, alpha)
     return as_floats(np.maximum(value - half, 0.0)), as_floats(np.minimum(value + half, 1.0))
+
+
+KS = Comparison(
+    name="ks",
+    value=ks,
+    threshold=lambda n, m, bins, alpha: threshold(n, m, alpha),
+    p_value=p_value,
+    interval=interval,
+    ordered=True,
+    conservative=True,
+)
+"""Kolmogorov-Smirnov distance."""

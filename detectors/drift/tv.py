@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.contract import Comparison
 from detectors.drift.histograms import inverse_size, shares, smoothed
 
 
@@ -85,3 +86,7 @@ def interval(c: ArrayLike, r: ArrayLike, alpha: float = 0.05) -> tuple[FloatArra
     half = np.sqrt(scale * math.log(2.0 / alpha) / 2.0)
     bias = 0.5 * np.sqrt((as_floats(c).shape[-1] - 1) * scale)
     return as_floats(np.maximum(value - half - bias, 0.0)), as_floats(np.minimum(value + half, 1.0))
+
+
+TV = Comparison(name="tv", value=tv, corrected=corrected, interval=interval)
+"""Total variation distance."""

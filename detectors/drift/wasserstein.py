@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.contract import Comparison
 from detectors.drift.histograms import shares
 from detectors.drift.ks import band
 from schemas.errors import ConfigurationError
@@ -102,3 +103,32 @@ def _widths(edges: ArrayLike, *, bins: int, sd: FloatArray) -> FloatArray:
             f"sd is {float(np.min(sd)):g}; a constant feature has no distance in sd, use tv"
         )
     return as_floats(widths)
+
+
+def comparison(edges: ArrayLike | None = None, *, sd: ArrayLike = 1.0) -> Comparison:
+    """The distance over given edges as a comparison of two histograms.
+
+    Parameters
+    ----------
+    edges, sd
+        As in `wasserstein`; without edges, every bin has width 1.
+
+    Examples
+    --------
+    >>> float(comparison([0, 10, 30], sd=4.0).value([3, 1], [1, 3]))
+    1.875
+    """
+
+    def over(counts: ArrayLike) -> ArrayLike:
+        return np.arange(as_floats(counts).shape[-1] + 1.0) if edges is None else edges
+
+    return Comparison(
+        name="wasserstein",
+        value=lambda c, r: wasserstein(c, r, edges=over(c), sd=sd),
+        interval=lambda c, r, alpha: interval(c, r, edges=over(c), sd=sd, alpha=alpha),
+        ordered=True,
+    )
+
+
+WASSERSTEIN = comparison()
+"""Wasserstein-1 distance in bins."""

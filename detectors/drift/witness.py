@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Self, TypedDict
 
 import numpy as np
 
 from detectors.arrays import ArrayLike, BoolArray, FloatArray, as_floats
 from detectors.bets import binary
+from detectors.bets.contract import require_finite
 from detectors.sequential.e_sr import BudgetedESR
 from schemas.errors import ConfigurationError
 
@@ -115,7 +117,7 @@ class WitnessTest:
         Raises
         ------
         ValueError
-            Counts of another shape than the reference.
+            Counts of another shape than the reference, or NaN or infinity among them.
         """
         window = self._checked(counts)
         n = float(window.sum())
@@ -196,10 +198,15 @@ class WitnessTest:
         cls, reference: ArrayLike, eps: float, state: WitnessState, decay: float = 0.8
     ) -> Self:
         """Continue from a `state` with the same reference and settings."""
-        test = cls(reference, eps, decay)
-        test._ewma = test._checked(state["ewma"])
+        return cls(reference, eps, decay).resume(state)
+
+    def resume(self, state: WitnessState) -> Self:
+        """A test with this reference and these settings that goes on from a `state`."""
+        test = copy(self)
+        test._ewma = self._checked(state["ewma"])
         test._detector = BudgetedESR.restore(state["wealth"])
         test._bound = math.nan if state["bound"] is None else state["bound"]
+        test._witness = np.zeros(self._q.shape, dtype=np.bool_)
         test._witness[state["witness"]] = True
         return test
 
@@ -207,4 +214,5 @@ class WitnessTest:
         window = as_floats(counts)
         if window.shape != self._q.shape:
             raise ValueError(f"counts have shape {window.shape}; the reference {self._q.shape}")
+        require_finite("counts", window)
         return window

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from detectors.arrays import ArrayLike, FloatArray, IntArray, as_floats
-from detectors.distributions import binomial_cdf
+from detectors.distributions import binomial_cdf, normal_ppf
 from schemas.errors import ConfigurationError
 
 ACCURACY = 0.02
@@ -187,12 +187,22 @@ def quantile_interval(sketch: ArrayLike, q: float, alpha: float = 0.05) -> Range
 
 
 def _first_rank(n: int, q: float, level: float, *, inclusive: bool = False) -> int:
-    """Smallest k with P(Bin(n, q) <= k) above (or at least at) `level`, by bisection."""
-    low, high = 0, n
+    """Smallest k with P(Bin(n, q) <= k) above (or at least at) `level`.
+
+    By bisection, near the normal approximation where that holds, which is nearly always.
+    """
+
+    def enough(k: int) -> bool:
+        mass = binomial_cdf(k, n, q)
+        return mass > level or (inclusive and mass == level)
+
+    guess = math.floor(n * q + normal_ppf(level) * math.sqrt(n * q * (1.0 - q)))
+    low, high = max(guess - 1, 0), min(max(guess + 1, 0), n)
+    if not enough(high) or (low > 0 and enough(low - 1)):
+        low, high = 0, n
     while low < high:
         middle = (low + high) // 2
-        mass = binomial_cdf(middle, n, q)
-        if mass > level or (inclusive and mass == level):
+        if enough(middle):
             high = middle
         else:
             low = middle + 1

@@ -23,6 +23,10 @@ class Binary:
     positive
         The label that counts as 1; every other label counts as 0. None accepts 1, true, yes and
         0, false, no, and nothing else.
+    edges
+        Inner edges of the reference's score bins, shape (B - 1,): labels are also counted by
+        score, and positive decisions by tenth of it, which AUC and estimates without labels
+        need. Empty without a reference.
 
     Examples
     --------
@@ -31,17 +35,29 @@ class Binary:
     """
 
     tail = np.dtype([("known", "u1"), ("decision", "u1"), ("score", "f8")])
-    fields: tuple[Field, ...] = (
-        Field("err"),
-        Field("tp"),
-        Field("fp"),
-        Field("fn"),
-        Field("tn"),
-        *calibration.FIELDS,
-    )
 
-    def __init__(self, positive: bool | int | float | str | None = None) -> None:
+    def __init__(
+        self,
+        positive: bool | int | float | str | None = None,
+        edges: Sequence[float] = (),
+    ) -> None:
         self._positive = text(positive)
+        self._edges = np.asarray(edges, np.float64)
+        bins = len(edges) + 1 if len(edges) else 0
+        by_score = (
+            (Field("bin_n", bins), Field("bin_pos", bins), Field("cal_n1", calibration.BINS))
+            if bins
+            else ()
+        )
+        self.fields: tuple[Field, ...] = (
+            Field("err"),
+            Field("tp"),
+            Field("fp"),
+            Field("fn"),
+            Field("tn"),
+            *calibration.FIELDS,
+            *by_score,
+        )
 
     def pack(self, answers: Sequence[Answer]) -> Tails:
         """A score outside [0, 1] or no score makes the answer unusable."""
@@ -83,7 +99,13 @@ class Binary:
             ("tn", ~decision & ~y),
         ):
             build.ones(name, rows[chosen])
-        calibration.add(build, rows, tails["score"][rows], y.astype(np.float64))
+        score = tails["score"][rows]
+        calibration.add(build, rows, score, y.astype(np.float64))
+        if len(self._edges):
+            bins = np.searchsorted(self._edges, score, "right")
+            build.ones("bin_n", rows, bins)
+            build.ones("bin_pos", rows[y], bins[y])
+            build.ones("cal_n1", rows[decision], calibration.bin_of(score[decision]))
 
     def _sign(self, label: Label) -> int | None:
         word = text(label)

@@ -27,6 +27,17 @@ FIELDS = (
 slope_d = sum (y-p)(2p-1), slope_v = sum ((y-p)(2p-1))^2, z_var = sum (1-2p)^2 p(1-p)."""
 
 
+def bin_of(p: Floats) -> Ints:
+    """Bin of each probability, shape kept; the last one holds 1.
+
+    Examples
+    --------
+    >>> bin_of(np.array([0.0, 0.1, 0.95, 1.0])).tolist()
+    [0, 1, 9, 9]
+    """
+    return np.minimum((p * BINS).astype(np.int64), BINS - 1)
+
+
 def add(build: CellBuilder, rows: Ints, p: Floats, y: Floats) -> None:
     """Add the sums of scores ``p`` in [0, 1] and truths ``y`` in {0, 1}; all of shape (m,)."""
     residual = y - p
@@ -35,7 +46,7 @@ def add(build: CellBuilder, rows: Ints, p: Floats, y: Floats) -> None:
     loss = -np.log(likelihood)
     tilt = 2 * p - 1
     variance = p * (1 - p)
-    bins = np.minimum((p * BINS).astype(np.int64), BINS - 1)
+    bins = bin_of(p)
     for name, values in (
         ("brier", square),
         ("brier_sq", square**2),

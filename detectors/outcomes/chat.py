@@ -10,17 +10,29 @@ from numpy.typing import NDArray
 from detectors.outcomes.contract import Answer, Tails, Truth
 from detectors.summary import CellBuilder, Field, Floats, Ints
 
+DOWN, UP, UNRATED = 0, 1, 2
+REGENERATED = 4
+"""A truth is one of the first three, and this more where the answer was asked for again."""
+
 
 class Chat:
-    """Share of rated answers with thumbs down.
+    """Share of rated answers with thumbs down, and of answers that were asked for again.
 
-    The truth is the signal ``thumbs`` (above 0 is up), or a boolean label. What the service says
-    of its own answer (refusal, tokens, toxicity, cost) comes as signals of the output and is
-    watched like features.
+    The truth is the signal ``thumbs`` (above 0 is up), or a boolean label; and the signal
+    ``regenerated`` (above 0 is yes). They come in one feedback event: a later one replaces both.
+    What the service says of its own answer (refusal, tokens, toxicity, cost) comes as signals of
+    the output and is watched like features.
+
+    Examples
+    --------
+    >>> from schemas.feedback import FeedbackEvent
+    >>> told = FeedbackEvent(prediction_id="p", model="m", time=0, signals={"regenerated": 1.0})
+    >>> Chat().truth(told) == UNRATED + REGENERATED
+    True
     """
 
     tail = np.dtype([("known", "u1")])
-    fields: tuple[Field, ...] = (Field("err"),)
+    fields: tuple[Field, ...] = (Field("rated"), Field("down"), Field("regenerated"))
 
     def pack(self, answers: Sequence[Answer]) -> Tails:
         """Every answer can be rated."""
@@ -37,13 +49,21 @@ class Chat:
         return np.ones(len(tails), np.bool_)
 
     def truth(self, feedback: Truth) -> float | None:
-        """1 for thumbs up, 0 for thumbs down."""
-        thumbs = (feedback.signals or {}).get("thumbs", feedback.label)
-        if isinstance(thumbs, str) or thumbs is None:
+        """The rating, and whether the answer was asked for again."""
+        signals = feedback.signals or {}
+        thumbs, again = signals.get("thumbs", feedback.label), signals.get("regenerated")
+        rated = thumbs is not None and not isinstance(thumbs, str)
+        if not rated and (again is None or isinstance(again, str)):
             return None
-        return float(thumbs > 0)
+        rating = (UP if float(thumbs or 0) > 0 else DOWN) if rated else UNRATED
+        asked = again is not None and not isinstance(again, str) and again > 0
+        return float(rating + REGENERATED * asked)
 
     def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
-        """Thumbs down."""
+        """Ratings, thumbs down, and answers asked for again."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
-        build.ones("err", rows[truth[rows] < 0.5])
+        said = truth[rows].astype(np.int64)
+        rating = said % REGENERATED
+        build.ones("rated", rows[rating != UNRATED])
+        build.ones("down", rows[rating == DOWN])
+        build.ones("regenerated", rows[said >= REGENERATED])

@@ -9,7 +9,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.outcomes import feedback
 from detectors.summary import CellBuilder, Field, Floats, Layout
+from schemas.policy import Policy
 
 Label: TypeAlias = bool | int | str | None
 Tails: TypeAlias = NDArray[np.void]
@@ -28,6 +30,8 @@ class Answer(Protocol):
     def value(self) -> float | None: ...
     @property
     def interval(self) -> list[float] | None: ...
+    @property
+    def quantiles(self) -> dict[str, float] | None: ...
     @property
     def items(self) -> list[str] | None: ...
     @property
@@ -80,9 +84,10 @@ COMMON = (Field("n"), Field("n_unusable"), Field("delay", len(DELAYS_MS) + 1))
 """Fields of every task: labelled rows, those without a usable answer, and labels by delay."""
 
 
-def layout(outcome: Outcome) -> Layout:
-    """Layout of a label pane."""
-    return Layout((*COMMON, *outcome.fields))
+def layout(outcome: Outcome, policy: Policy | None = None) -> Layout:
+    """Layout of a label pane under a policy; without one, of the task's own sums."""
+    more = () if policy is None else feedback.fields_of(outcome, policy)
+    return Layout((*COMMON, *outcome.fields, *more))
 
 
 def number(text: str) -> int:

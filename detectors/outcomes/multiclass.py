@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes import calibration
+from detectors.outcomes.classes import ByClass
 from detectors.outcomes.contract import Answer, Tails, Truth, number, text
 from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
 
@@ -20,24 +21,33 @@ class Multiclass:
 
     At most ten scores are kept. ``loss`` is the log loss of the true class; a class among the
     scores not kept counts with the smallest likelihood, 1e-6.
+
+    Parameters
+    ----------
+    classes
+        Names of at most ten classes that are summed up one by one too; empty for none.
     """
 
     tail = np.dtype(
         [("known", "u1"), ("size", "u1"), ("classes", "f8", (TOP,)), ("scores", "f8", (TOP,))]
     )
-    fields: tuple[Field, ...] = (
-        Field("err"),
-        Field("err_top"),
-        Field("loss", fixed=True),
-        Field("loss_sq", fixed=True),
-        *calibration.FIELDS,
-    )
+
+    def __init__(self, classes: Sequence[str] = ()) -> None:
+        self._by_class = ByClass(classes) if classes else None
+        self.fields: tuple[Field, ...] = (
+            Field("err"),
+            Field("err_top"),
+            Field("loss", fixed=True),
+            Field("loss_sq", fixed=True),
+            *calibration.FIELDS,
+            *(self._by_class.fields if self._by_class else ()),
+        )
 
     def pack(self, answers: Sequence[Answer]) -> Tails:
         """Scores outside [0, 1] or no best class make the answer unusable."""
         tails = np.zeros(len(answers), self.tail)
         for row, answer in zip(tails, answers, strict=True):
-            best = _ranked(answer)
+            best = ranked(answer)
             if best and all(0 <= score <= 1 for _, score in best):
                 row["known"] = 1
                 row["size"] = len(best)
@@ -59,7 +69,7 @@ class Multiclass:
         return None if word is None else float(number(word))
 
     def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
-        """Errors, log loss and top-label calibration."""
+        """Errors, log loss, top-label calibration, and the sums of each class."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         kept = tails[rows]
         within = np.arange(TOP)[None, :] < kept["size"][:, None]
@@ -72,9 +82,12 @@ class Multiclass:
         build.add("loss", rows, quantise(loss))
         build.add("loss_sq", rows, quantise(loss**2))
         calibration.add(build, rows, kept["scores"][:, 0], hit.astype(np.float64))
+        if self._by_class is not None:
+            self._by_class.add(build, rows, kept["classes"], kept["scores"], truth[rows])
 
 
-def _ranked(answer: Answer) -> list[tuple[str, float]]:
+def ranked(answer: Answer) -> list[tuple[str, float]]:
+    """Classes with their scores, best first, at most ten; empty where there is no best one."""
     if answer.scores:
         return nlargest(TOP, sorted(answer.scores.items()), key=lambda item: item[1])
     name = text(answer.label)

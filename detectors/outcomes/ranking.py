@@ -11,18 +11,24 @@ from detectors.outcomes.contract import Answer, Tails, Truth, number, text
 from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
 
 DEPTH = 10
+"""How many items of a list count."""
+
+NOTHING = -2.0
+"""The truth where no item was chosen; it matches no item and no empty place."""
 
 
 class Ranking:
     """Hit rate, reciprocal rank and NDCG within the first ten items, one relevant item each.
 
     The truth is the chosen item: the signal ``clicked`` if it names one, else the label. The
-    signal 0 says that nothing was chosen.
+    signal 0 says that nothing was chosen. ``clicked`` counts choices at any position, also below
+    the first ten.
     """
 
     tail = np.dtype([("known", "u1"), ("items", "f8", (DEPTH,))])
     fields: tuple[Field, ...] = (
         Field("err"),
+        Field("clicked"),
         Field("mrr", fixed=True),
         Field("mrr_sq", fixed=True),
         Field("ndcg", fixed=True),
@@ -52,7 +58,7 @@ class Ranking:
         """The number of the chosen item, -2 where nothing was chosen."""
         clicked = (feedback.signals or {}).get("clicked")
         if clicked == 0:
-            return -2.0
+            return NOTHING
         chosen = clicked if isinstance(clicked, str) else text(feedback.label)
         return None if chosen is None else float(number(chosen))
 
@@ -63,6 +69,7 @@ class Ranking:
         hit = match.any(axis=1)
         rank = 1 + match.argmax(axis=1)
         build.ones("err", rows[~hit])
+        build.ones("clicked", rows[truth[rows] != NOTHING])
         reciprocal = np.where(hit, 1 / rank, 0.0)
         gain = np.where(hit, 1 / np.log2(1 + rank), 0.0)
         for name, values in (("mrr", reciprocal), ("ndcg", gain)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,32 +13,47 @@ from detectors.outcomes.contract import Answer, Tails, Truth
 from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
 
 CAP = 3.0
+"""Largest error, in scales."""
+
+_TAIL = [("known", "u1"), ("banded", "u1"), ("value", "f8"), ("low", "f8"), ("high", "f8")]
 
 
 class Regression:
-    """Absolute and squared error in units of ``scale``, bias, and interval coverage.
+    """Absolute and squared error in units of ``scale``, bias, coverage of intervals, and PIT.
 
     Errors are clipped at three scales: valid for "the error is too high", not for "low enough".
+    For the PIT, truths are counted between neighbouring quantiles: if those are right, the shares
+    are the differences of their levels, whatever the forecast's shape in between.
 
     Parameters
     ----------
     scale
         The size of a large error.
+    levels
+        Probabilities of the quantiles that count, ascending, shape (Q,); empty for none. An answer
+        without all of them, or with some that descend, is left out of the PIT alone.
+
+    References
+    ----------
+    .. [1] Gneiting, Balabdaoui, Raftery, Probabilistic forecasts, calibration and sharpness,
+       JRSS-B 69, 2007.
     """
 
-    tail = np.dtype(
-        [("known", "u1"), ("banded", "u1"), ("value", "f8"), ("low", "f8"), ("high", "f8")]
-    )
-    fields: tuple[Field, ...] = (
-        Field("abs", fixed=True),
-        Field("abs_sq", fixed=True),
-        Field("under"),
-        Field("banded"),
-        Field("missed"),
-    )
-
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, levels: Sequence[float] = ()) -> None:
         self._scale = scale
+        self._levels = tuple(levels)
+        stated = [("stated", "u1"), ("quantiles", "f8", (len(levels),))] if levels else []
+        self.tail: np.dtype[Any] = np.dtype([*_TAIL, *stated])
+        pit = (Field("pit", len(levels) + 1),) if levels else ()
+        self.fields: tuple[Field, ...] = (
+            Field("abs", fixed=True),
+            Field("abs_sq", fixed=True),
+            Field("under"),
+            Field("over"),
+            Field("banded"),
+            Field("missed"),
+            *pit,
+        )
 
     def pack(self, answers: Sequence[Answer]) -> Tails:
         """No value makes the answer unusable."""
@@ -46,6 +63,10 @@ class Regression:
                 row["known"], row["value"] = 1, answer.value
             if answer.interval is not None:
                 row["banded"], row["low"], row["high"] = 1, *answer.interval
+            if self._levels and answer.quantiles is not None:
+                quantiles = _chosen(answer.quantiles, self._levels)
+                if quantiles is not None:
+                    row["stated"], row["quantiles"] = 1, quantiles
         return tails
 
     def score(self, tails: Tails) -> Floats:
@@ -77,6 +98,49 @@ class Regression:
         build.add("abs", rows, quantise(size))
         build.add("abs_sq", rows, quantise(size**2))
         build.ones("under", rows[kept["value"] < y])
+        build.ones("over", rows[kept["value"] > y])
         banded = kept["banded"] == 1
         build.ones("banded", rows[banded])
         build.ones("missed", rows[banded & ((y < kept["low"]) | (y > kept["high"]))])
+        if self._levels:
+            stated = kept["stated"] == 1
+            places = (kept["quantiles"][stated] < y[stated, None]).sum(axis=1)
+            build.ones("pit", rows[stated], places)
+
+
+def _chosen(quantiles: dict[str, float], levels: tuple[float, ...]) -> list[float] | None:
+    """Quantiles at the levels, in their order; None where one lacks or they descend."""
+    names = _names(tuple(quantiles), levels)
+    if names is None:
+        return None
+    values = [quantiles[name] for name in names]
+    return values if all(map(float.__le__, values, values[1:])) else None
+
+
+@lru_cache(maxsize=256)
+def _names(names: tuple[str, ...], levels: tuple[float, ...]) -> tuple[str, ...] | None:
+    """The name of each level; None where one has no name or two.
+
+    Examples
+    --------
+    >>> _names((".9", "0.10", "median"), (0.1, 0.9))
+    ('0.10', '.9')
+    """
+    known = [(level_of(name), name) for name in names]
+    found = [[name for level, name in known if level == wanted] for wanted in levels]
+    return tuple(name for (name,) in found) if all(len(some) == 1 for some in found) else None
+
+
+def level_of(name: str) -> float | None:
+    """The probability that a quantile is named by, None where the name is no probability.
+
+    Examples
+    --------
+    >>> level_of("0.90"), level_of("90"), level_of("median")
+    (0.9, None, None)
+    """
+    try:
+        level = float(name)
+    except ValueError:
+        return None
+    return level if 0.0 < level < 1.0 else None

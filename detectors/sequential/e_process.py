@@ -25,6 +25,9 @@ class EProcess:
     ----------
     bets
         Length of the increments; K for every bet but the Poisson one.
+    weights
+        Weight of each bet, shape (bets,), as of `detectors.bets.grid.weights_around`;
+        equal where left out. They are no part of the state.
 
     Examples
     --------
@@ -43,8 +46,9 @@ class EProcess:
        inference, Statistical Science 38, 2023.
     """
 
-    def __init__(self, bets: int = K) -> None:
+    def __init__(self, bets: int = K, weights: FloatArray | None = None) -> None:
         self._wealth: FloatArray = np.zeros(bets)
+        self._weights = weights
         self._highest = 0.0
 
     def update(self, le: ArrayLike) -> float:
@@ -68,7 +72,7 @@ class EProcess:
     @property
     def log_e(self) -> float:
         """Natural log of the present e-value."""
-        return float(log_mean_exp(self._wealth))
+        return float(log_mean_exp(self._wealth, self._weights))
 
     @property
     def highest_log_e(self) -> float:
@@ -89,8 +93,8 @@ class EProcess:
         return [*self._wealth.tolist(), self._highest]
 
     @classmethod
-    def restore(cls, state: Sequence[float]) -> Self:
-        """Continue from a `state`.
+    def restore(cls, state: Sequence[float], weights: FloatArray | None = None) -> Self:
+        """Continue from a `state`, with the weights of before.
 
         Raises
         ------
@@ -99,7 +103,7 @@ class EProcess:
         """
         if len(state) < 2:
             raise ValueError(f"an e-process state needs at least 2 numbers, got {len(state)}")
-        process = cls(bets=len(state) - 1)
+        process = cls(bets=len(state) - 1, weights=weights)
         process._wealth = as_floats(state[:-1]).copy()
         process._highest = float(state[-1])
         return process

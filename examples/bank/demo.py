@@ -33,6 +33,7 @@ from streams.story import (
     alert_line,
     alerts_table,
     date,
+    ledger_lines,
     rollout_line,
     rollouts_table,
     windows_table,
@@ -127,6 +128,8 @@ def run(
     console.print(windows_table(results, width=console.width))
     console.print(alerts_table(results))
     console.print(rollouts_table(results))
+    for ledger in results.ledgers:
+        console.print("\n".join(ledger_lines(ledger)))
     console.print(
         f"{len(results.windows):,} windows, {len(results.alerts):,} alert events, "
         f"{results.dead_letters} dead letters"

@@ -28,6 +28,7 @@ from streams.results import News, ResultReader, Results
 from streams.runtime.announce import activate
 from streams.runtime.broker import Broker
 from streams.runtime.kafka import KafkaTransport
+from streams.runtime.ledgers import read_ledgers
 from streams.runtime.progress import decided, ingested
 from streams.runtime.settings import Settings
 from streams.supervise import command
@@ -101,6 +102,7 @@ class OverKafka:
         while self._told < wanted and time.monotonic() < deadline:
             time.sleep(0.1)
             news.add(self._news())
+        self.results.ledgers = read_ledgers(self._transport, self._settings)
         return news
 
     def close(self) -> None:

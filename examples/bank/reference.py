@@ -11,14 +11,17 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from detectors.reference import with_outcomes
 from examples.bank.events import BASELINE
 from examples.bank.model import read
 from examples.bank.timeline import Call
-from schemas.policy import Policy
+from schemas.policy import FeatureContract, Policy
+from schemas.predictions import Output
 from schemas.profiling import build
 from schemas.reference import NumericReference, ReferenceProfile
 
 FROM_MS = int(datetime(2008, 7, 7, tzinfo=UTC).timestamp()) * 1_000
+LABELLED_MS = int(datetime(2008, 7, 22, tzinfo=UTC).timestamp()) * 1_000
 UNTIL_MS = int(datetime(2008, 7, 30, tzinfo=UTC).timestamp()) * 1_000
 EFFECTIVE_MS = int(datetime(2008, 8, 1, tzinfo=UTC).timestamp()) * 1_000
 
@@ -30,7 +33,7 @@ EDGES = {
 
 
 def reference(calls: Sequence[Call], policy: Policy) -> ReferenceProfile:
-    """The profile of the policy's drift features and of v1's score in July 2008."""
+    """Drift features and the score of v1 in July 2008, with the outcomes known by August."""
     rows = [call for call in calls if FROM_MS <= call.time_ms < UNTIL_MS]
     model = read(BASELINE)
     names = [name for name, contract in policy.features.items() if contract.drift]
@@ -39,15 +42,30 @@ def reference(calls: Sequence[Call], policy: Policy) -> ReferenceProfile:
     types = {name: policy.features[name].type for name in names}
     profile = build(policy.model, columns, score=scores, types=types, source="calls of July 2008")
     numeric = {
-        name: _rebinned(known, columns[name], EDGES[name]) if name in EDGES else known
+        name: _rebinned(known, columns[name], EDGES[name], policy.features[name])
+        if name in EDGES
+        else known
         for name, known in profile.numeric.items()
     }
-    return profile.model_copy(update={"numeric": numeric})
+    profile = profile.model_copy(update={"numeric": numeric})
+    known = [call for call in rows if call.time_ms < LABELLED_MS]
+    return with_outcomes(
+        profile,
+        policy,
+        [Output(score=model.score(call.features)) for call in known],
+        np.array([float(call.subscribed) for call in known]),
+        np.array([call.time_ms for call in known], np.int64),
+    )
 
 
 def _rebinned(
-    known: NumericReference, values: Sequence[object], edges: Sequence[float]
+    known: NumericReference,
+    values: Sequence[object],
+    edges: Sequence[float],
+    contract: FeatureContract,
 ) -> NumericReference:
+    """The bins of a decade; what the contract allows is within the model's domain."""
     numbers = np.array([value for value in values if isinstance(value, int | float)], np.float64)
     counts = np.bincount(np.searchsorted(edges, numbers, "right"), minlength=len(edges) + 1)
-    return known.model_copy(update={"edges": list(edges), "counts": counts.tolist()})
+    range_ = {"min": contract.min, "max": contract.max}
+    return known.model_copy(update={"edges": list(edges), "counts": counts.tolist(), **range_})

@@ -17,6 +17,7 @@ from schemas.policy import Policy
 from schemas.policy_file import load
 from schemas.profiling import build, read_rows
 from schemas.reference import ReferenceProfile
+from streams import files as event_files
 from streams.commands.options import (
     Bootstrap,
     Models,
@@ -26,7 +27,7 @@ from streams.commands.options import (
     kafka,
     settings_of,
 )
-from streams.learn import learn
+from streams.learn import labelled, learn
 from streams.runtime.announce import FROM_THE_START, activate
 from streams.runtime.clock import SystemClock
 from streams.runtime.control_reader import ControlReader
@@ -161,8 +162,17 @@ def next_window_ms(policy: Policy, now_ms: int) -> int:
 
 
 def profile(
-    file: Annotated[
-        Path | None, typer.Argument(help="CSV, JSONL or Parquet; or use --live.", dir_okay=False)
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="CSV, JSONL or Parquet; or use --live.", dir_okay=False),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the files as events of this policy's model, as `replay` does; truths among "
+            "them become the levels that metrics are judged by.",
+            dir_okay=False,
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="Name of the model.")] = "model",
     score: Annotated[str, typer.Option(help="Column of the score, if there is one.")] = "score",
@@ -175,15 +185,22 @@ def profile(
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
 ) -> None:
-    """Describe what normal looks like, from a file or from the first live predictions."""
-    if (file is None) == (live is None):
+    """Describe what normal looks like, from files or from the first live predictions."""
+    if bool(files) == (live is not None):
         raise ConfigurationError("name a file, or say --live N to learn from live predictions")
+    if files and len(files) > 1 and policy is None:
+        raise ConfigurationError("rows come from one file; with several, say --policy")
     if live is not None:
         settings = settings_of(bootstrap=bootstrap, prefix=prefix)
         transport = kafka(settings)
         found = learn(transport, settings, model=model, count=live)
         transport.close()
-    elif file is not None:
+    elif policy is not None:
+        rules = load(policy)
+        names = ", ".join(map(str, files or []))
+        found = labelled(rules, event_files.read(files or [], model=rules.model), source=names)
+    else:
+        (file,) = files or []
         columns = dict(read_rows(file, score=score))
         scores = columns.pop(score, None)
         found = build(model, columns, score=scores, source=str(file))
@@ -195,6 +212,8 @@ def profile(
     )
     console.print(f"{out}: {found.n:,} rows, hash {found.hash}", markup=False, soft_wrap=True)
     console.print("  " + ", ".join(kinds), markup=False)
+    for metric, known in found.outcomes.items():
+        console.print(f"  {metric} {known.sum / known.n:.4g} of {known.n:,}", markup=False)
 
 
 def read_reference(path: Path) -> ReferenceProfile:
@@ -217,6 +236,7 @@ def _describe(policy: Policy) -> Table:
         ("budgets", ", ".join(f"{k} {v}" for k, v in budgets.items()) or "none: nothing pages"),
         ("features", ", ".join(policy.features) or "those of the reference"),
         ("segments", ", ".join(policy.segments) or "none"),
+        ("groups", ", ".join(policy.fairness.groups) or "none"),
         ("false pages", f"{policy.false_alarms.pages:g} expected per {policy.false_alarms.per}"),
     ):
         table.add_row(f"[dim]{name}[/]", value)

@@ -24,7 +24,14 @@ from streams.records import Record
 from streams.replay import Start
 from streams.replay import replay as run
 from streams.results import News, Results
-from streams.story import alert_line, alerts_table, rollout_line, rollouts_table, windows_table
+from streams.story import (
+    alert_line,
+    alerts_table,
+    ledger_lines,
+    rollout_line,
+    rollouts_table,
+    windows_table,
+)
 
 
 def replay(
@@ -36,9 +43,9 @@ def replay(
     learn: Annotated[
         int, typer.Option(help="Else learn it from so many first predictions; 0 goes without.")
     ] = 1_000,
-    out: Annotated[Path, typer.Option(help="Where windows, alerts and rollouts go.")] = Path(
-        "out/replay"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Where windows, alerts, rollouts and the ledger go.")
+    ] = Path("out/replay"),
 ) -> None:
     """Run events from files through the same pipeline as in production, and show the results."""
     rules = load(policy)
@@ -69,6 +76,8 @@ def show(results: Results, out: Path) -> None:
     console.print(alerts_table(results))
     if results.rollouts:
         console.print(rollouts_table(results))
+    for ledger in results.ledgers:
+        console.print("\n".join(ledger_lines(ledger)), soft_wrap=True)
     console.print(f"{results.dead_letters} dead letters")
     paths = ", ".join(str(path) for path in results.write(out))
     console.print(f"files: {paths}", markup=False, soft_wrap=True)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from detectors.quantities import TOLD_METRICS
 from streams.dashboard.panels import Panel, Row, Target, any_of, by_feature, level, of, single, stat
+from streams.decide.measure.embeddings import DRIFT
+from streams.decide.measure.estimates import ESTIMATES
+from streams.decide.measure.fairness import COMPARED
+from streams.decide.measure.patterns import CONSTANT, REPEATS
 from streams.runtime.catalogue import LABEL_METRICS, METRIC
 
-_ANSWERS = ("positive_rate", "latency_over", "unusable_rate", "violation_rate")
+_ANSWERS = (
+    "positive_rate",
+    "latency_over",
+    "unusable_rate",
+    "violation_rate",
+    "paired_rate",
+    "zero_results",
+    "popular_share",
+    "out_of_domain",
+    CONSTANT,
+    REPEATS,
+)
 _ELSEWHERE = frozenset(
     {"error_rate", "brier", "ece", "ece_noise_floor", "spiegelhalter_z", "observed_expected"}
-)
+) | {"label_rate", *TOLD_METRICS, *COMPARED}
 _LOSSES = tuple(name for name in LABEL_METRICS if name not in _ELSEWHERE)
 
 _NAMED = "{{model}} {{version}} {{arm}} {{metric}}"
@@ -36,6 +52,12 @@ STATE = Row(
             "False-alarm budget spent",
             "False alarms expected so far, at most: what all tests together were allowed.",
             f"kittiwake_budget_spent{_M}",
+            "{{model}}",
+        ),
+        stat(
+            "False-alarm budget promised",
+            "False alarms expected in one period of the budget, at most, as the tests stand now.",
+            f"kittiwake_budget_promised{_M}",
             "{{model}}",
         ),
         stat(
@@ -78,10 +100,10 @@ OUTCOMES = Row(
             _VERSION,
         ),
         single(
-            "Losses and rankings",
-            "What the model's task has of them.",
-            any_of(METRIC, _LOSSES),
-            _NAMED,
+            "Losses, rankings and means",
+            "What the model's task and its contracts have of them.",
+            any_of(METRIC, (*_LOSSES, "distinct_items", "mean")),
+            _NAMED + " {{feature}}",
         ),
         single(
             "Label coverage",
@@ -89,6 +111,20 @@ OUTCOMES = Row(
             f"kittiwake_label_coverage{_WHOLE}",
             _VERSION,
             "percentunit",
+        ),
+        single(
+            "Reviews and reversals",
+            "Share of reviewed labels that were changed, of labels that were reversed, and of "
+            "predictions that have a label.",
+            any_of(METRIC, (*TOLD_METRICS, "label_rate")),
+            _NAMED,
+            "percentunit",
+        ),
+        single(
+            "Groups",
+            "Each group beside the largest: ratio of selection rates, gaps of the others.",
+            f'{METRIC.name}{{model=~"$model",metric=~"{"|".join(COMPARED)}"}}',
+            "{{model}} {{version}} {{segment}} {{metric}}",
         ),
         single(
             "Alerts published",
@@ -103,7 +139,12 @@ INPUTS = Row(
     "Inputs and service (latest window)",
     (
         by_feature("Drift (PSI)", "Population stability index, bias-corrected.", "psi"),
-        by_feature("Drift (TV)", "Total variation distance, bias-corrected.", "tv"),
+        single(
+            "Drift (TV)",
+            "Total variation distance of features and embeddings, bias-corrected.",
+            any_of(METRIC, ("tv", DRIFT)),
+            _VERSION + " {{feature}}",
+        ),
         by_feature("Drift (JS)", "Jensen-Shannon divergence, bias-corrected.", "js"),
         by_feature("Missing rate", "Share of missing values.", "missing_rate", "percentunit"),
         by_feature(
@@ -128,8 +169,15 @@ INPUTS = Row(
             "percentunit",
         ),
         single(
+            "Estimates before labels",
+            "What scores let expect of the labels, while a score means what it meant.",
+            any_of(METRIC, tuple(ESTIMATES)),
+            _NAMED,
+        ),
+        single(
             "Answers",
-            "Shares of positive, slow, unusable and violating answers.",
+            "Shares of positive, slow, unusable, violating, empty, most common and favourite "
+            "answers, and of inputs that are unlike any before or come again.",
             any_of(METRIC, _ANSWERS),
             _NAMED,
             "percentunit",

@@ -8,42 +8,69 @@ which versions and segments had traffic, never from what the traffic was like.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
+from schemas.alerts import Severity
 from schemas.policy import Policy, duration_ms
 
 HIGHEST = 0.5
 """Most that a test may spend at once: at 1 it would alarm whatever it saw."""
 
 
-def share(
-    policy: Policy, *, segment: str, tests: int, versions: int = 1, segments: int = 0
-) -> float:
-    """A test's share of the budget in one window.
+Kind = tuple[str, Severity]
+"""The metric of a test, and how loud it is."""
+
+
+def shares(
+    policy: Policy, tests: Sequence[Kind], *, segment: str, versions: int = 1, segments: int = 0
+) -> list[float]:
+    """Share of each test of a stream in one window, in expected false alarms.
 
     Parameters
     ----------
     policy
-        States the budget, and whether segments take half of it.
+        States the budget, the weights, and whether segments take half of it.
+    tests
+        The kind of each test.
+    segment, versions, segments
+        As in `of_stream`.
+
+    Examples
+    --------
+    >>> from schemas.policy import FalseAlarms, Task
+    >>> weighted = FalseAlarms(pages=1.0, per="10d", weights={"tv": 0.5})
+    >>> policy = Policy(model="m", task=Task.BINARY, pane="1d", false_alarms=weighted)
+    >>> kinds = [("error_rate", Severity.PAGE), ("tv", Severity.TICKET), ("tv", Severity.TICKET)]
+    >>> [round(share, 3) for share in shares(policy, kinds, segment="")]
+    [0.05, 0.025, 0.025]
+    """
+    stream = of_stream(policy, segment=segment, versions=versions, segments=segments)
+    return [offered(stream, part) for part in fractions(policy, tests)]
+
+
+def of_stream(policy: Policy, *, segment: str, versions: int = 1, segments: int = 0) -> float:
+    """What all tests of a stream together may spend in one window.
+
+    Parameters
+    ----------
     segment
         Segment of the stream, "" for the stream of all.
-    tests
-        How many tests the stream has.
     versions
-        How many versions served as baseline in this window; they divide the share.
+        How many versions served as baseline in this window; they divide the budget.
     segments
-        How many segments the window has; more than the policy allows for divide the share.
+        How many segments the window has; more than the policy allows for divide the budget.
 
     Examples
     --------
     >>> from schemas.policy import Task
     >>> policy = Policy(model="m", task=Task.BINARY, window="1d", pane="1d")
-    >>> round(share(policy, segment="", tests=4), 6)
-    0.008333
+    >>> round(of_stream(policy, segment=""), 6)
+    0.033333
     """
     a = policy.false_alarms
-    budget = a.pages * policy.window_ms / duration_ms(a.per)
-    return min(
-        budget * weight(policy, segment=segment, segments=segments) / tests / versions, HIGHEST
-    )
+    window = a.pages * policy.window_ms / duration_ms(a.per)
+    return window * weight(policy, segment=segment, segments=segments) / versions
 
 
 def weight(policy: Policy, *, segment: str, segments: int = 0) -> float:
@@ -56,6 +83,50 @@ def weight(policy: Policy, *, segment: str, segments: int = 0) -> float:
     >>> weight(policy, segment=""), weight(policy, segment="country=de")
     (0.5, 0.05)
     """
-    if not policy.segments:
+    if not policy.slices:
         return 1.0
     return 0.5 if segment == "" else 0.5 / max(policy.max_segments, segments, 1)
+
+
+def fractions(policy: Policy, tests: Sequence[Kind]) -> list[float]:
+    """How the tests of a stream divide its budget.
+
+    Pages have half of it and tickets the other half, where there are both, so that a model with a
+    hundred features is not slower to page. Within a half, the weights of the metrics count.
+
+    Examples
+    --------
+    >>> from schemas.policy import FalseAlarms, Task
+    >>> weighted = FalseAlarms(weights={"calibration": 3, "tv": 0})
+    >>> policy = Policy(model="m", task=Task.BINARY, false_alarms=weighted)
+    >>> page, ticket = Severity.PAGE, Severity.TICKET
+    >>> fractions(policy, [("error_rate", page), ("calibration", page), ("tv", ticket)])
+    [0.25, 0.75, 0.0]
+    >>> fractions(policy, [("error_rate", page), ("missing_rate", ticket), ("mean", ticket)])
+    [0.5, 0.25, 0.25]
+    """
+    totals: dict[Severity, float] = defaultdict(float)
+    for metric, severity in tests:
+        totals[severity] += weight_of(policy, metric)
+    kinds = sum(total > 0.0 for total in totals.values())
+    return [
+        weight_of(policy, metric) / totals[severity] / kinds if totals[severity] > 0.0 else 0.0
+        for metric, severity in tests
+    ]
+
+
+def weight_of(policy: Policy, metric: str) -> float:
+    """Weight of each test of a metric: 1 unless the policy says otherwise; 0 is not tested."""
+    return policy.false_alarms.weights.get(metric, 1.0)
+
+
+def offered(stream: float, fraction: float) -> float:
+    """A test's share: its fraction of the budget of its stream, and never so much that it would
+    alarm on nothing.
+
+    Examples
+    --------
+    >>> offered(0.2, 0.25), offered(20.0, 0.25)
+    (0.05, 0.5)
+    """
+    return min(stream * fraction, HIGHEST)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from detectors.summary import LIMIT, Ints, Layout, dense, merge
 from schemas.policy import Policy
 from schemas.summaries import PaneDelta, Part
@@ -65,9 +67,7 @@ def add(state: State, delta: PaneDelta, policy: Policy) -> WindowKey:
     state.panes.put(key, pane)
     window = window_of(key, policy)
     known = state.windows.get(window) or Window()
-    state.windows.put(
-        window, Window(known.closed, known.matured, stale=True, revision=known.revision)
-    )
+    state.windows.put(window, msgspec.structs.replace(known, stale=True))
     return window
 
 

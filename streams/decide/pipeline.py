@@ -11,27 +11,32 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
 from detectors.summary import Ints
 from schemas.alerts import Alert
+from schemas.ledger import Ledger
 from schemas.predictions import Arm
 from schemas.rollouts import RolloutEvent
 from schemas.summaries import Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
-from streams.decide import alerts, budget, clock, merge
+from streams.decide import alerts, budget, clock, completeness, discoveries, groups, merge
 from streams.decide.detect import Asked, Evidence, StrayTest, asked_of
+from streams.decide.ledger import Totals, ledgers, totals
+from streams.decide.measure.labels import UNCOVERED
 from streams.decide.measure.window import window_result
 from streams.decide.rollout import course
 from streams.decide.rollout.plan import rollouts_of
 from streams.decide.state import State, StreamKey, Watermarks, Window, WindowKey
 from streams.decide.subject import Subject, Subjects
 
-STRAYS = Asked(StrayTest(), "strays")
+STRAYS = Asked(StrayTest(), "strays", 0.0)
 Due = tuple[int, int, WindowKey]
-Cohort = tuple[str, str, str, int]
+Cohort = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,8 @@ class Decide:
             self._stale[window] = None
             if new:
                 self._index(window, Window())
+            if groups.is_reference(self._state, window):
+                self._revise(window)
 
     def advance(self) -> Outputs:
         """Say all that the watermarks allow to be said, in order of event time."""
@@ -103,14 +110,21 @@ class Decide:
         closing = _pop(self._closing, now.predictions_ms)
         for _, _, window in closing:
             self._mark(window, closed=True)
+        for _, at_once in groupby(closing, key=itemgetter(0)):
+            closed = [window for _, _, window in at_once]
+            groups.settle(self._state, {window: self._subject(window) for window in closed})
         maturing = _pop(self._maturing, now.labels_ms)
         for _, _, window in maturing:
             self._mark(window, matured=True)
+            completeness.count_matured(self._state, window, self._subject(window))
         for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
             fresh |= dict.fromkeys(window for _, _, window in due)
             for together in _rounds(due):
+                found += [said for one in together for said in self._retired(one, part, cut)]
                 turns = [turn for one in together for turn in self._turns(one, part, cut)]
                 found += alerts.step_all(self._state, turns)
+                if part is Part.INPUT:
+                    self._note_drifted(together)
         rollouts = self._rollouts(now, cut)
         windows = self._publish(fresh, cut)
         self._expire(now)
@@ -124,12 +138,13 @@ class Decide:
             if test.alert is not None
         ]
 
-    def spent(self) -> dict[str, float]:
-        """What the tests of each model have spent of the false-alarm budget, in expected alarms."""
-        spent: dict[str, float] = defaultdict(float)
-        for key, test in self._state.tests.items():
-            spent[key.model] += test.spent
-        return dict(spent)
+    def ledger(self) -> list[Ledger]:
+        """The account of each model's false-alarm budget, in order of name."""
+        return ledgers(self._state, self._subjects, self._asked_of)
+
+    def budgets(self) -> dict[str, Totals]:
+        """What the tests of each model may spend in a period now, and what they have spent."""
+        return totals(self._state, self._subjects, self._asked_of)
 
     def changed(self) -> dict[str, bytes | None]:
         """State that changed since the last call, by key; None for what was forgotten."""
@@ -176,7 +191,20 @@ class Decide:
         self._peers[_cohort(window)].add(window)
 
     def _subject(self, window: WindowKey) -> Subject:
-        return self._subjects.of(window.policy, window.reference, whole=window.segment == "")
+        return self._subjects.of(
+            window.policy,
+            window.reference,
+            whole=window.segment == "",
+            key=groups.key_of(window.segment),
+        )
+
+    def _revise(self, reference: WindowKey) -> None:
+        """Results of groups change with those of the group that they are compared with."""
+        for peer in sorted(self._peers[_cohort(reference)]):
+            if groups.other(self._state, peer) == reference:
+                known = self._state.windows.get(peer) or Window()
+                self._state.windows.put(peer, msgspec.structs.replace(known, stale=True))
+                self._stale[peer] = None
 
     def _mark(self, window: WindowKey, *, closed: bool = False, matured: bool = False) -> None:
         known = self._state.windows.get(window) or Window()
@@ -196,19 +224,40 @@ class Decide:
         strays = subject.inputs.count(inputs, "n_stray")
         if window.arm != Arm.BASELINE or served + strays <= 0:
             return []
-        vector = inputs
+        vector, covered = inputs, True
         if part is Part.LABEL:
             vector = merge.total(self._state, window, subject, (part,))
             labelled = subject.labels.count(vector, "n")
-            if labelled < subject.policy.labels.coverage * served:
-                return []
+            covered = labelled >= subject.policy.labels.coverage * served
         asked = self._asked_of(subject)
-        share = self._share(window, subject, len(asked))
-        occasion = alerts.Occasion(window, Evidence(subject, vector, start_ms), due_ms, cut)
-        turns = [alerts.Turn(one, occasion, share) for one in asked if one.test.part is part]
+        stream = self._budget(window, subject)
+        against = groups.against(self._state, window, subject, part)
+        seen = Evidence(subject, vector, start_ms, against, inputs)
+        occasion = alerts.Occasion(window, seen, due_ms, cut)
+        turns = [
+            alerts.Turn(one, occasion, budget.offered(stream, one.fraction))
+            for one in asked
+            if one.test.part is part and (covered or one.test.metric in UNCOVERED)
+        ]
         if part is Part.INPUT and subject.whole:
             turns.append(alerts.Turn(STRAYS, occasion, 0.0))
         return turns
+
+    def _retired(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
+        """Ends of alerts that nobody asks about any more; most streams have none open."""
+        due_ms, start_ms, window = due
+        if not self._state.tests.open_in(window.stream) or not self._served(window):
+            return []
+        subject = self._subject(window)
+        seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
+        asked = (*self._asked_of(subject), STRAYS)
+        return alerts.retire(self._state, alerts.Occasion(window, seen, due_ms, cut), part, asked)
+
+    def _note_drifted(self, due: Sequence[Due]) -> None:
+        """Which features have drifted by now, for windows of baselines that were just judged."""
+        for _, _, window in due:
+            if window.segment == "" and window.arm == Arm.BASELINE:
+                discoveries.note(self._state, window, self._asked_of(self._subject(window)))
 
     def _asked_of(self, subject: Subject) -> tuple[Asked, ...]:
         """The tests of a stream, worked out once."""
@@ -216,17 +265,17 @@ class Decide:
             self._asked[subject] = asked_of(subject)
         return self._asked[subject]
 
-    def _share(self, window: WindowKey, subject: Subject, tests: int) -> float:
-        """Share of each test: versions and segments that served beside this one divide it."""
+    def _budget(self, window: WindowKey, subject: Subject) -> float:
+        """What a stream's tests may spend on a window: versions and segments that served beside
+        it divide the budget."""
         cohort = _cohort(window)
         if cohort not in self._serving:
             self._serving[cohort] = {peer for peer in self._peers[cohort] if self._served(peer)}
         beside = self._serving[cohort] | {window}
-        return budget.share(
+        return budget.of_stream(
             subject.policy,
             segment=window.segment,
-            tests=max(tests, 1),
-            versions=len({peer.version for peer in beside}),
+            versions=len({(peer.version, peer.policy, peer.reference) for peer in beside}),
             segments=len({peer.segment for peer in beside} - {""}),
         )
 
@@ -273,7 +322,18 @@ class Decide:
             matured=known.matured,
             revision=known.revision,
             cut=cut,
+            beside=groups.beside(self._state, window, subject),
+            expected=self._expected(window, subject),
+            drifted=known.drifted,
         )
+
+    def _expected(self, window: WindowKey, subject: Subject) -> completeness.Expected:
+        """What other windows let expect of the labels of one of its age."""
+        now_ms = clock.watermarks(self._state).labels_ms
+        if now_ms is None:
+            return completeness.UNKNOWN
+        age_ms = max(now_ms - window.start_ms - subject.policy.window_ms, 0)
+        return completeness.expected_at(self._state, window, age_ms)
 
     def _gone(self, window: WindowKey, subject: Subject, now: Watermarks) -> bool:
         """Whether a window was forgotten, so that what is left of it would mislead."""
@@ -291,6 +351,7 @@ class Decide:
             if not (known.closed and known.matured):
                 kept.append(due)
                 continue
+            completeness.count_lapsed(self._state, window, self._subject(window))
             merge.forget(self._state, window, self._subject(window).policy)
             self._stale.pop(window, None)
             peers = self._peers[_cohort(window)]
@@ -310,20 +371,25 @@ def _pop(queue: list[Due], watermark_ms: int | None) -> list[Due]:
 
 
 def _rounds(due: Sequence[Due]) -> Iterator[list[Due]]:
-    """Windows in order, cut so that a stream has no two windows in one round.
+    """Windows in order, cut so that in one round a stream has one window and a version one policy.
 
-    Tests of different streams share nothing, so those of a round run together.
+    Tests of different streams share nothing, so those of a round run together; but a new policy
+    of a version ends what the tests of its other streams had open.
     """
     together: dict[StreamKey, Due] = {}
+    rules: dict[StreamKey, tuple[str, str]] = {}
     for one in due:
-        stream = one[2].stream
-        if stream in together:
+        window = one[2]
+        stream, own = window.stream, (window.policy, window.reference)
+        version = stream._replace(segment="")
+        if stream in together or rules.get(version, own) != own:
             yield list(together.values())
-            together = {}
-        together[stream] = one
+            together, rules = {}, {}
+        together[stream], rules[version] = one, own
     if together:
         yield list(together.values())
 
 
 def _cohort(window: WindowKey) -> Cohort:
-    return (window.model, window.policy, window.reference, window.start_ms)
+    """Windows that share a budget: all that start together, whatever policy each is under."""
+    return (window.model, window.start_ms)

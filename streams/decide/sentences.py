@@ -4,22 +4,66 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
+from detectors.estimation.cbpe import ASSUMPTION
 from detectors.quantities import LABEL_METRICS, QUANTITIES
-from streams.decide.measure.drift import SCORE
+from streams.decide.measure.drift import CLASS, ITEMS, SCORE
+from streams.decide.measure.fairness import COMPARED
 from streams.decide.measure.interval import Reading
+from streams.decide.measure.smooth import SMOOTH
 from streams.decide.state import WindowKey
 
 OTHERS = {
+    "auc": "AUC",
+    "f1": "F1 score",
+    "selection_ratio": "ratio of selection rates",
+    "tpr_gap": "gap of true positive rates",
+    "fpr_gap": "gap of false positive rates",
+    "ppv_gap": "gap of precisions",
+    "calibration_gap": "gap of calibration",
     "calibration": "gap between score and outcome",
+    "class_calibration": "gap between probability and frequency",
+    "brier_weighted": "Brier score over all predictions, weighted by propensity,",
+    "error_rate_weighted": "error rate over all predictions, weighted by propensity,",
+    "estimate_gap": "error rate given the scores",
+    "estimated_error_rate": "estimated error rate",
+    "label_rate": "share of predictions with a label",
     "latency": "rate of slow answers",
     "strays": "number of rows sent to the wrong partition",
+    "pit": "deviation of forecast quantiles (total variation)",
     "tv": "drift (total variation)",
+    "constant_output": "share of the most common answer",
+    "embedding_drift": "largest drift of a projection (total variation)",
+    "drift_list": "list of drifted features",
+    "opinion": "second opinion",
 }
 """Words for what is no quantity of a pane."""
 
 NAMES = {name: kinds[0].words for name, kinds in QUANTITIES.items()} | OTHERS
-RATES = {name for name, kinds in QUANTITIES.items() if kinds[0].is_rate} | {"latency"}
-LABEL_BASED = {*LABEL_METRICS, "calibration"}
+PLACES = {SCORE: "the score", CLASS: "the predicted classes", ITEMS: "the items"}
+RATES = {name for name, kinds in QUANTITIES.items() if kinds[0].is_rate} | {
+    "latency",
+    "label_rate",
+    "constant_output",
+    "error_rate_weighted",
+    "estimate_gap",
+    "estimated_error_rate",
+    *COMPARED,
+}
+LABEL_BASED = {
+    *LABEL_METRICS,
+    "calibration",
+    "class_calibration",
+    "estimate_gap",
+    "pit",
+    "tpr_gap",
+    "fpr_gap",
+    *SMOOTH,
+}
+WATCHES = {"drift_list", "opinion"}
+"""What raises no more than a watch, and has no budget that it could be above."""
+
+ASSUMED = {"estimated_error_rate": ASSUMPTION} | dict.fromkeys(SMOOTH, "the test is asymptotic")
+"""What an estimate or a test takes for granted."""
 
 
 def level(metric: str, value: float | None) -> str:
@@ -87,9 +131,10 @@ def named(metric: str, feature: str) -> str:
     ('missing rate of age', 'error rate')
     """
     words = NAMES.get(metric, metric.replace("_", " "))
-    if not feature:
+    if not feature or metric in COMPARED:
+        # The key of the groups stands in the name of the segment as well.
         return words
-    return f"{words} of {'the score' if feature == SCORE else feature}"
+    return f"{words} of {PLACES.get(feature, feature)}"
 
 
 def subject_name(window: WindowKey) -> str:
@@ -105,12 +150,22 @@ def subject_name(window: WindowKey) -> str:
 
 def opened(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
     """What an alert says when it opens."""
+    if metric in WATCHES:
+        return _watched(metric, feature, window, end_ms, reading, over=False)
+    if metric == "estimate_gap":
+        what = "is above what they explain, so the score no longer means what it meant"
+        return _stated(metric, feature, window, end_ms, reading, what)
     what = "is above its budget" if reading.worse == "above" else "is below its floor"
     return _stated(metric, feature, window, end_ms, reading, what)
 
 
 def resolved(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
     """What an alert says when it is over."""
+    if metric in WATCHES:
+        return _watched(metric, feature, window, end_ms, reading, over=True)
+    if metric == "estimate_gap":
+        what = "is within what they explain again"
+        return _stated(metric, feature, window, end_ms, reading, what)
     what = "is within its budget again" if reading.worse == "above" else "is above its floor again"
     return _stated(metric, feature, window, end_ms, reading, what)
 
@@ -130,9 +185,38 @@ def _stated(
     between = ""
     if reading.low is not None and reading.high is not None:
         between = f" (95 %: {level(metric, reading.low)} to {level(metric, reading.high)})"
+    against = f" against {reading.beside}" if reading.beside else ""
     return (
-        f"The {named(metric, feature)} of {subject_name(window)} {what}: "
+        f"The {named(metric, feature)} of {subject_name(window)}{against} {what}: "
         f"{level(metric, reading.value)}{between} over {reading.n:,} {rows} "
         f"{span(window.start_ms, end_ms)}; "
-        f"{'budget' if reading.worse == 'above' else 'floor'} {level(metric, reading.level)}"
+        f"{_bound(metric, reading)} {level(metric, reading.level)}"
+        + (f"; {ASSUMED[metric]}" if metric in ASSUMED else "")
     )
+
+
+def _watched(
+    metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading, *, over: bool
+) -> str:
+    """What is only worth a look says that it is, and names what it saw."""
+    name, when = subject_name(window), span(window.start_ms, end_ms)
+    if metric == "opinion":
+        found = "has seen no change in six windows" if over else "sees a change"
+        return (
+            f"A second opinion ({feature}) on the error rate of {name} {found}: "
+            f"{level('error_rate', reading.value)} over {reading.n:,} labelled predictions {when}"
+            + ("" if over else "; its false alarms have no bound")
+        )
+    if over:
+        return f"No feature of {name} differs from the reference any more, in six windows to {when}"
+    names = ", ".join(PLACES.get(one, one) for one in reading.names)
+    return (
+        f"{name} differs from the reference in {names} over {reading.n:,} predictions {when}; "
+        "of the names in such lists at most 1 % are expected to be false"
+    )
+
+
+def _bound(metric: str, reading: Reading) -> str:
+    if metric == "estimate_gap":
+        return "explained"
+    return "budget" if reading.worse == "above" else "floor"

@@ -5,7 +5,8 @@ A checkpoint is `State.changed`, a recovery is `State.load`; nothing else is rem
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -56,6 +57,21 @@ class MonitorKey(NamedTuple):
     feature: str
 
 
+class BucketKey(NamedTuple):
+    """What the tests of a model spent of its false-alarm budget in a span of event time."""
+
+    model: str
+    start_ms: int
+    length_ms: int
+
+
+class GroupsKey(NamedTuple):
+    """The groups that a key of a model's predictions divides them into."""
+
+    model: str
+    key: str
+
+
 class Shard(msgspec.Struct, frozen=True):
     """The newest batch of a shard: its number, its mark, and the offsets it names."""
 
@@ -79,12 +95,19 @@ class Pane(msgspec.Struct):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """How far a window has come. ``stale`` says that its sums changed since it was published."""
+    """How far a window has come. ``stale`` says that its sums changed since it was published.
+
+    ``against`` is the segment that a group's window is compared with, settled when it closes: its
+    own where it is that of the largest group, "" where there is none. ``drifted`` are the features
+    that had drifted by then.
+    """
 
     closed: bool = False
     matured: bool = False
     stale: bool = False
     revision: int = 0
+    against: str = ""
+    drifted: tuple[str, ...] = ()
 
 
 class OpenAlert(msgspec.Struct, frozen=True):
@@ -101,9 +124,11 @@ class OpenAlert(msgspec.Struct, frozen=True):
 class MonitorState(msgspec.Struct, frozen=True):
     """A sequential test between two windows.
 
-    ``question`` is what it asks, under ``policy`` and ``reference``; ``memory`` is the test's own,
-    ``start_ms`` its last window. ``share`` is what it could spend there, ``spent`` all of the
-    false-alarm budget it has used, under every policy, and ``opened`` how many alerts that bought.
+    ``question`` is what it asks, under ``policy`` and ``reference``, of which ``part`` of a pane;
+    ``memory`` is the test's own, ``start_ms`` its last window. ``share`` is what it could spend
+    there, ``spent`` all of the false-alarm budget it has used, under every policy, and ``opened``
+    how many alerts that bought. ``cost`` is what it had spent on the latest since the one before,
+    ``paid`` all that it had spent by then.
     """
 
     question: str
@@ -114,7 +139,18 @@ class MonitorState(msgspec.Struct, frozen=True):
     share: float = 0.0
     spent: float = 0.0
     opened: int = 0
+    cost: float = 0.0
+    paid: float = 0.0
+    part: Part = Part.INPUT
     alert: OpenAlert | None = None
+
+
+class Delays(msgspec.Struct, frozen=True):
+    """Labels of a stream by delay bucket: predictions that had none at its start, by windows that
+    have seen it to its end, and labels that came in it."""
+
+    at_risk: list[int]
+    events: list[int]
 
 
 class Rail(msgspec.Struct, frozen=True):
@@ -198,6 +234,10 @@ class Table(Generic[Key, Value]):
         """Every key and value; the table may be changed meanwhile."""
         return iter(list(self._rows.items()))
 
+    def __iter__(self) -> Iterator[Key]:
+        """Every key; the table may be changed meanwhile."""
+        return iter(list(self._rows))
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -206,9 +246,12 @@ class Table(Generic[Key, Value]):
         dirty, self._dirty = self._dirty, {}
         return {self._encoded(key): self._row(key) for key in dirty}
 
-    def load(self, key: str, value: bytes) -> None:
-        """Take back one row of `changed`; ``key`` is what follows the name and the colon."""
-        self._rows[self._key.decode(key)] = self._value.decode(value)
+    def load(self, key: str, value: bytes) -> Key:
+        """Take back one row of `changed`, and say whose it is; ``key`` is what follows the name and
+        the colon."""
+        name = self._key.decode(key)
+        self._rows[name] = self._value.decode(value)
+        return name
 
     def _encoded(self, key: Key) -> str:
         return f"{self.name}:{msgspec.json.encode(key).decode()}"
@@ -216,6 +259,38 @@ class Table(Generic[Key, Value]):
     def _row(self, key: Key) -> bytes | None:
         value = self._rows.get(key)
         return None if value is None else msgspec.msgpack.encode(value)
+
+
+class Tests(Table[MonitorKey, MonitorState]):
+    """The memories of tests; knows which of them have an alert open."""
+
+    def __init__(self) -> None:
+        super().__init__("test", MonitorKey, MonitorState)
+        self._open: defaultdict[tuple[str, str, str], set[MonitorKey]] = defaultdict(set)
+
+    def put(self, key: MonitorKey, value: MonitorState) -> None:
+        """Set the memory of a test."""
+        super().put(key, value)
+        self._note(key, value)
+
+    def load(self, key: str, value: bytes) -> MonitorKey:
+        """Take back one row of `changed`."""
+        name = super().load(key, value)
+        self._note(name, self._rows[name])
+        return name
+
+    def open_in(self, stream: StreamKey) -> list[MonitorKey]:
+        """Tests with an open alert, of any segment of a stream's version, in order."""
+        return sorted(self._open.get((stream.model, stream.version, stream.arm), ()))
+
+    def _note(self, key: MonitorKey, value: MonitorState) -> None:
+        if value.alert is not None:
+            self._open[key.model, key.version, key.arm].add(key)
+        elif self._open:
+            served = (key.model, key.version, key.arm)
+            self._open[served].discard(key)
+            if not self._open[served]:
+                del self._open[served]
 
 
 class State:
@@ -226,8 +301,11 @@ class State:
         self.clock = Table("clock", str, Watermarks)
         self.panes = Table("pane", WindowKey, Pane)
         self.windows = Table("window", WindowKey, Window)
-        self.tests = Table("test", MonitorKey, MonitorState)
+        self.tests = Tests()
+        self.spending = Table("spending", BucketKey, int)
         self.rollouts = Table("rollout", str, RolloutState)
+        self.delays = Table("delays", StreamKey, Delays)
+        self.groups = Table("groups", GroupsKey, dict[str, int])
 
     def changed(self) -> dict[str, bytes | None]:
         """Encoded rows set since the last call; None for those forgotten."""
@@ -237,7 +315,10 @@ class State:
             | self.panes.changed()
             | self.windows.changed()
             | self.tests.changed()
+            | self.spending.changed()
             | self.rollouts.changed()
+            | self.delays.changed()
+            | self.groups.changed()
         )
 
     @classmethod
@@ -250,13 +331,16 @@ class State:
             A row of no table, which says that another version wrote it.
         """
         state = cls()
-        loaders = {
+        loaders: dict[str, Callable[[str, bytes], object]] = {
             state.shards.name: state.shards.load,
             state.clock.name: state.clock.load,
             state.panes.name: state.panes.load,
             state.windows.name: state.windows.load,
             state.tests.name: state.tests.load,
+            state.spending.name: state.spending.load,
             state.rollouts.name: state.rollouts.load,
+            state.delays.name: state.delays.load,
+            state.groups.name: state.groups.load,
         }
         for name, value in rows.items():
             table, _, key = name.partition(":")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from detectors.estimation.score_map import ScoreMap
 from detectors.inputs import Feature, features_of, input_layout
 from detectors.outcomes import layout, outcome_of
 from detectors.summary import Layout
@@ -20,7 +22,8 @@ class Subject:
     """A policy and a reference with all that follows from them.
 
     ``inputs`` and ``labels`` are the layouts of a pane; ``features`` is empty in a segment,
-    whose panes keep none. ``levels`` are what its metrics may not cross.
+    whose panes keep none. ``levels`` are what its metrics may not cross. ``group`` is the key of a
+    segment that is compared with the largest group, "" in any other stream.
     """
 
     policy: Policy
@@ -32,10 +35,32 @@ class Subject:
     labels: Layout
     features: tuple[Feature, ...]
     levels: tuple[Level, ...]
+    group: str = ""
 
     def layout(self, part: Part) -> Layout:
         """Layout of a part of a pane."""
         return self.labels if part in (Part.LABEL, Part.LATE_LABEL) else self.inputs
+
+    @cached_property
+    def decision_map(self) -> ScoreMap | None:
+        """Share of positives by decision and tenth of the score; None where windows cannot be
+        estimated by it. A segment has none: its share may always have been another."""
+        known = None if self.reference is None else self.reference.labelled
+        if known is None or "prob_n" not in self.inputs or "cal_n1" not in self.labels:
+            return None
+        n, pos, n1, tp = known.prob_n, known.prob_pos, known.decided, known.hits
+        if n is None or pos is None or n1 is None or tp is None:
+            return None
+        return ScoreMap.learn(n, pos, n1=n1, tp=tp)
+
+    @cached_property
+    def rank_map(self) -> ScoreMap | None:
+        """Share of positives by score bin of the reference, in the streams of `decision_map`."""
+        known = None if self.reference is None else self.reference.labelled
+        if self.decision_map is None or known is None:
+            return None
+        same = len(known.n) == len(self.inputs.counts(self.inputs.zeros(), "score"))
+        return ScoreMap.learn(known.n, known.positives) if same else None
 
     @property
     def input_delay_ms(self) -> int:
@@ -50,15 +75,20 @@ class Subject:
 
 
 def subject_of(
-    policy: Policy, reference: ReferenceProfile | None, *, whole: bool, reference_hash: str = ""
+    policy: Policy,
+    reference: ReferenceProfile | None,
+    *,
+    whole: bool,
+    reference_hash: str = "",
+    key: str = "",
 ) -> Subject:
-    """The subject of a policy and a reference.
+    """The subject of a policy and a reference; ``key`` is that of a segment's ``key=value``.
 
     Examples
     --------
     >>> from schemas.policy import Task
-    >>> subject_of(Policy(model="m", task=Task.CHAT), None, whole=True).labels.size
-    15
+    >>> "rated" in subject_of(Policy(model="m", task=Task.CHAT), None, whole=True).labels
+    True
     """
     return Subject(
         policy=policy,
@@ -67,9 +97,10 @@ def subject_of(
         reference_hash=reference_hash,
         whole=whole,
         inputs=input_layout(policy, reference, whole=whole),
-        labels=layout(outcome_of(policy)),
+        labels=layout(outcome_of(policy, reference), policy),
         features=features_of(policy, reference) if whole else (),
         levels=tuple(levels_of(policy, reference, whole=whole)),
+        group=key if key in policy.fairness.groups else "",
     )
 
 
@@ -78,22 +109,22 @@ class Subjects:
 
     def __init__(self, control: Control) -> None:
         self._control = control
-        self._known: dict[tuple[str, str, bool], Subject] = {}
+        self._known: dict[tuple[str, str, bool, str], Subject] = {}
 
-    def of(self, policy: str, reference: str, *, whole: bool) -> Subject:
-        """The subject of two hashes; the reference "" stands for none.
+    def of(self, policy: str, reference: str, *, whole: bool, key: str = "") -> Subject:
+        """The subject of two hashes; the reference "" stands for none, ``key`` is a segment's.
 
         Raises
         ------
         Retriable
             A hash that the control topics have not named yet.
         """
-        key = (policy, reference, whole)
-        if key not in self._known:
-            self._known[key] = self._build(policy, reference, whole)
-        return self._known[key]
+        kind = (policy, reference, whole, key)
+        if kind not in self._known:
+            self._known[kind] = self._build(*kind)
+        return self._known[kind]
 
-    def _build(self, policy: str, reference: str, whole: bool) -> Subject:
+    def _build(self, policy: str, reference: str, whole: bool, key: str) -> Subject:
         rules = self._control.policy(policy)
         profile = self._control.reference(reference) if reference else None
         if rules is None or (reference and profile is None):
@@ -102,4 +133,4 @@ class Subjects:
                 f"{missing} is named by a pane but was not read yet; "
                 "read the control topics to their end and apply the batch again"
             )
-        return subject_of(rules, profile, whole=whole, reference_hash=reference)
+        return subject_of(rules, profile, whole=whole, reference_hash=reference, key=key)

@@ -16,6 +16,7 @@ import numpy as np
 from schemas.base import iso
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotFeedback, HotPrediction
+from schemas.predictions import partition_key
 from streams.ingest import keys
 from streams.ingest.decode import Decoded, Heartbeat, Row, T, dead_letter
 from streams.ingest.plan import Plan, Plans
@@ -27,7 +28,10 @@ PartitionsOf = Callable[[Sequence[bytes]], Sequence[int]]
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A row with its plan, its watermark, and its name in the join store (`keys.name`)."""
+    """A row with its plan, its watermark, and its name in the join store (`keys.name`).
+
+    The name of a shadow is that of the answer it stands beside.
+    """
 
     row: Row[HotPrediction]
     plan: Plan
@@ -93,7 +97,7 @@ def admit_predictions(
             dead.append(_too_late(row, before_ms))
         else:
             late = row.time_ms < before_ms - plan.lateness_ms
-            name = keys.name(row.event.model, row.event.prediction_id)
+            name = keys.name(row.event.model, key_of(row.event))
             (stray if lost else admitted).append(Admitted(row, plan, late, before_ms, name))
     dead.extend(_stray(item.row) for item in stray)
     return admitted, stray, dead
@@ -125,12 +129,18 @@ def _plans(decoded: Decoded[T], plans: Plans) -> list[Plan | None]:
     return plans.at_each([row.event.model for row in rows], [row.time_ms for row in rows])
 
 
-def strays(rows: Sequence[Row[T]], shard: int, partitions_of: PartitionsOf) -> list[bool]:
-    """Whether each row's prediction_id belongs to another partition than ``shard``."""
-    if not rows:
+def key_of(event: HotPrediction) -> str:
+    """What a prediction is keyed by."""
+    return partition_key(event.prediction_id, event.arm, event.pair_id)
+
+
+def strays(keys_: Sequence[str], shard: int, partitions_of: PartitionsOf) -> list[bool]:
+    """Whether each row's key belongs to another partition than ``shard``."""
+    if not keys_:
         return []
-    partitions = partitions_of([row.event.prediction_id.encode() for row in rows])
-    lost: list[bool] = (np.asarray(partitions) != shard).tolist()
+    lost: list[bool] = (
+        np.asarray(partitions_of([key.encode() for key in keys_])) != shard
+    ).tolist()
     return lost
 
 
@@ -174,6 +184,7 @@ def _stray(row: Row[T]) -> DeadLetter:
     return row.refused(
         Reason.STRAY,
         f"prediction_id {row.event.prediction_id!r} does not belong to partition "
-        f"{row.record.partition}; key by prediction_id with the murmur2 partitioner",
+        f"{row.record.partition}; key by prediction_id, a shadow by its pair_id if it has one, "
+        "with the murmur2 partitioner",
         field="prediction_id",
     )

@@ -15,7 +15,11 @@ from streams.ingest.watermark import BEFORE_ALL
 
 
 class ShardState(msgspec.Struct):
-    """What a shard remembers besides the join store and the routes."""
+    """What a shard remembers besides the join store and the routes.
+
+    ``shadowed`` are the models of which a shadow has named the answer it stands beside: only
+    theirs are looked up among the shadows.
+    """
 
     epoch: int
     sequence: int = 0
@@ -23,6 +27,7 @@ class ShardState(msgspec.Struct):
     feedback_ms: int = BEFORE_ALL
     pending: int = 0
     offsets: dict[str, int] = msgspec.field(default_factory=dict)
+    shadowed: tuple[str, ...] = ()
 
 
 @dataclass

@@ -8,58 +8,18 @@ predictions and feedback are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
-import msgspec
-import numpy as np
-
-from detectors.outcomes.contract import DELAYS_MS, Truth
-from detectors.summary import CellBuilder
+from detectors.outcomes.contract import Truth
 from schemas.base import iso
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.feedback import FeedbackKind
-from schemas.summaries import Part
 from streams.ingest.decode import dead_letter
-from streams.ingest.panes import Panes, Slots
-from streams.ingest.pending import WAITING_BYTES, Pending, Waiting, tails_of
+from streams.ingest.label_changes import LabelChange, cells_of, changes_of, labels_of
+from streams.ingest.label_state import BY_REVIEW, BY_SIGNAL, LabelState, chance_of
+from streams.ingest.pending import WAITING_BYTES, Pending, Waiting
 from streams.ingest.plan import Plan
 from streams.records import Record
 
-Signed: TypeAlias = tuple[tuple[float, int, int], ...]
-"""Truths, each with its delay and its sign."""
-
-States: TypeAlias = tuple[Signed, Signed]
-"""What LABEL and LATE_LABEL hold of one prediction."""
-
-
-class LabelChange(msgspec.Struct, frozen=True, gc=False):
-    """One signed addition to a label pane; the delay is that of the feedback."""
-
-    route: int
-    part: Part
-    start_ms: int
-    tail: bytes
-    truth: float
-    delay_ms: int
-    sign: int
-
-
-class LabelChanges:
-    """Label additions of a batch, summed plan by plan."""
-
-    def __init__(self) -> None:
-        self._by_plan: dict[int, tuple[Plan, list[LabelChange]]] = {}
-
-    def extend(self, plan: Plan, changes: list[LabelChange]) -> None:
-        """Note changes of rows under a plan."""
-        self._by_plan.setdefault(id(plan), (plan, []))[1].extend(changes)
-
-    def add_to(self, panes: Panes) -> None:
-        """Sum all changes into panes."""
-        for plan, changes in self._by_plan.values():
-            if changes:
-                _add(plan, changes, panes)
+__all__ = ["apply", "cells_of", "crowded", "origin", "unmatched"]
 
 
 def apply(
@@ -77,60 +37,31 @@ def apply(
         if feedback.kind == FeedbackKind.SIGNAL:
             return [], None
         return [], _dead(feedback, *_unusable(feedback, plan))
-    before = _states(pending)
+    said = _said(feedback, truth, plan)
+    before = labels_of(pending)
     matures = (
         pending.on_time
         and not feedback.late
         and feedback.time_ms <= plan.window_end(pending.time_ms) + plan.maturity_ms
     )
-    if matures and feedback.time_ms >= pending.mature_ms:
-        pending.mature, pending.mature_ms = truth, feedback.time_ms
-    if feedback.time_ms >= pending.final_ms:
-        pending.final, pending.final_ms = truth, feedback.time_ms
-    return _changes(pending, plan, before, _states(pending)), None
+    if matures:
+        pending.mature = pending.mature.after(said)
+    pending.final = pending.final.after(said)
+    return changes_of(pending, plan, before, labels_of(pending)), None
 
 
-def _states(pending: Pending) -> States:
-    """Signed truths by part: LABEL holds mature; LATE_LABEL makes up the difference to final."""
-    mature, final = pending.mature, pending.final
-    before = () if mature is None else ((mature, pending.mature_ms - pending.time_ms, 1),)
-    after = () if final is None else ((final, pending.final_ms - pending.time_ms, 1),)
-    if before == after:
-        return before, ()
-    return before, (*after, *((truth, delay_ms, -1) for truth, delay_ms, _ in before))
+_BY = {FeedbackKind.REVIEW.value: BY_REVIEW, FeedbackKind.SIGNAL.value: BY_SIGNAL}
 
 
-def _changes(pending: Pending, plan: Plan, before: States, after: States) -> list[LabelChange]:
-    start_ms = plan.pane(pending.time_ms)
-    changes: list[LabelChange] = []
-    for part, old, new in zip((Part.LABEL, Part.LATE_LABEL), before, after, strict=True):
-        if old != new:
-            changes += [
-                LabelChange(
-                    pending.route, part, start_ms, pending.tail, truth, delay_ms, sign * state_sign
-                )
-                for truths, sign in ((new, 1), (old, -1))
-                for truth, delay_ms, state_sign in truths
-            ]
-    return changes
-
-
-def _add(plan: Plan, changes: Sequence[LabelChange], panes: Panes) -> None:
-    build = CellBuilder(plan.labels)
-    tails = tails_of([change.tail for change in changes], plan.outcome.tail)
-    truth = np.array([change.truth for change in changes], np.float64)
-    build.ones("n", np.arange(len(changes)))
-    build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
-    delays = np.array([change.delay_ms for change in changes], np.int64)
-    build.ones("delay", np.arange(len(changes)), np.searchsorted(DELAYS_MS, delays, "left"))
-    plan.outcome.add(build, tails, truth)
-    signs = np.array([change.sign for change in changes], np.int64)
-    slots = Slots.of(
-        [change.route for change in changes],
-        [change.part for change in changes],
-        np.array([change.start_ms for change in changes], np.int64),
+def _said(feedback: Waiting, truth: float | None, plan: Plan) -> LabelState:
+    sources = plan.sources
+    return LabelState(
+        truth=truth,
+        time_ms=feedback.time_ms,
+        marks=_BY.get(feedback.kind, 0),
+        source=sources.index(feedback.source) + 1 if feedback.source in sources else 0,
+        chance=chance_of(feedback.propensity),
     )
-    panes.add(plan, build.build(), slots, signs, labels=True)
 
 
 def _truth(feedback: Waiting, plan: Plan) -> float | None:

@@ -1,7 +1,8 @@
 """Keys of the join store.
 
 ``p`` model prediction_id: a pending prediction. ``w`` model prediction_id: feedback that waits for
-its prediction. ``x`` and ``y`` hour sequence: the keys of either kind that lapse in that hour.
+its prediction. ``s`` model pair_id: the shadows of an answer. ``x``, ``y`` and ``v`` hour sequence:
+the keys of each kind that lapse in that hour.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ HOUR_MS = 3_600_000
 Listed: TypeAlias = tuple[bytes, int]
 """A key, and the event time of its value when it was listed: a newer value is listed anew."""
 
-PENDING, WAITING = b"p", b"w"
-LAPSES = {PENDING: b"x", WAITING: b"y"}
+PENDING, WAITING, SHADOWS = b"p", b"w", b"s"
+LAPSES = {PENDING: b"x", WAITING: b"y", SHADOWS: b"v"}
 
 
 def key(kind: bytes, model: str, prediction_id: str) -> bytes:

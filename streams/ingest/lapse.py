@@ -1,8 +1,9 @@
 """Lapse: what has waited its time leaves the join store.
 
 A pending prediction lapses when both watermarks have passed all feedback that could still be
-joined; feedback that waits lapses when no prediction can come for it any more. Keys are listed
-by the hour in which they lapse, so that nothing is searched and memory does not grow.
+joined, and so do the shadows of an answer; feedback that waits lapses when no prediction can come
+for it any more. Keys are listed by the hour in which they lapse, so that nothing is searched and
+memory does not grow.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from schemas.dead_letters import DeadLetter
 from streams.ingest import keys
 from streams.ingest.join import unmatched
-from streams.ingest.pending import Pending, unpack_waiting
+from streams.ingest.pending import time_of, unpack_waiting
+from streams.ingest.shadows import unpack_shadows
 from streams.ingest.store import Overlay
 
 LIST_LENGTH = 450
@@ -66,8 +68,8 @@ is more than one transaction should hold."""
 class Lapsed:
     """What has left the join store.
 
-    ``dropped`` counts pending predictions, ``dead`` has a dead letter for each feedback that
-    never met its prediction; ``more`` says that there is more to drop.
+    ``dropped`` counts pending predictions and shadows, ``dead`` has a dead letter for each
+    feedback that never met its prediction; ``more`` says that there is more to drop.
     """
 
     dropped: int
@@ -81,13 +83,17 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
     Parameters
     ----------
     pending_ms, waiting_ms
-        The watermark for pending predictions and the one for feedback that waits.
+        The watermark for pending predictions and shadows, and the one for feedback that waits.
     at_once
         Stop after the list in which so many keys have been looked at.
     """
     dropped, seen = 0, 0
     dead: list[DeadLetter] = []
-    for kind, until_ms in ((keys.PENDING, pending_ms), (keys.WAITING, waiting_ms)):
+    for kind, until_ms in (
+        (keys.PENDING, pending_ms),
+        (keys.SHADOWS, pending_ms),
+        (keys.WAITING, waiting_ms),
+    ):
         for place, packed in store.scan_committed(*keys.lapse_range(kind, until_ms)):
             if seen >= at_once:
                 return Lapsed(dropped, dead, more=True)
@@ -99,6 +105,8 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
                     continue
                 if kind == keys.PENDING:
                     dropped += 1
+                elif kind == keys.SHADOWS:
+                    dropped += len(unpack_shadows(value).entries)
                 else:
                     dead += [unmatched(feedback) for feedback in unpack_waiting(value)]
                 store.delete(key)
@@ -108,5 +116,7 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
 
 def _time_ms(kind: bytes, value: bytes) -> int:
     if kind == keys.PENDING:
-        return Pending.unpack(value).time_ms
+        return time_of(value)
+    if kind == keys.SHADOWS:
+        return unpack_shadows(value).until_ms
     return max(feedback.until_ms for feedback in unpack_waiting(value))

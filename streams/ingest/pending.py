@@ -11,56 +11,71 @@ from numpy.typing import NDArray
 
 from detectors.outcomes.contract import Label, Tails
 from streams.ingest.admit import AdmittedFeedback
+from streams.ingest.label_state import NEVER, NO_LABEL, LabelState
 
-_HEADER = struct.Struct("<BIqdqdq")
+_HEADER = struct.Struct("<BIqdqBBHdqBBH")
+_TIME = struct.Struct("<q")
+_TIME_AT = struct.calcsize("<BI")
 _COLUMNS = [
     ("flags", "u1"),
     ("route", "<u4"),
     ("time_ms", "<i8"),
-    ("mature", "<f8"),
-    ("mature_ms", "<i8"),
-    ("final", "<f8"),
-    ("final_ms", "<i8"),
+    *(
+        (f"{state}_{name}", kind)
+        for state in ("mature", "final")
+        for name, kind in (
+            ("truth", "<f8"),
+            ("time_ms", "<i8"),
+            ("marks", "u1"),
+            ("source", "u1"),
+            ("chance", "<u2"),
+        )
+    ),
 ]
 """The header as numpy names it."""
 
-ON_TIME, HAS_MATURE, HAS_FINAL = 1, 2, 4
-NEVER = -(1 << 62)
+ON_TIME, HAS_MATURE, HAS_FINAL, SHADOWED = 1, 2, 4, 8
 
 
 class Pending(msgspec.Struct, gc=False):
     """One prediction and its label.
 
     There are two label states: ``mature`` is the one that tests see (feedback on time, up to
-    maturity), ``final`` the one that windows show. A state is None while there is no label; its
-    time is that of the feedback that set or retracted it, and a later one wins.
+    maturity), ``final`` the one that windows show. ``shadowed`` says that shadows have met it.
     """
 
     on_time: bool
     route: int
     time_ms: int
     tail: bytes
-    mature: float | None = None
-    mature_ms: int = NEVER
-    final: float | None = None
-    final_ms: int = NEVER
+    mature: LabelState = NO_LABEL
+    final: LabelState = NO_LABEL
+    shadowed: bool = False
 
     def pack(self) -> bytes:
-        """A 45-byte header and the tail of the task."""
+        """A 53-byte header and the tail of the task."""
+        mature, final = self.mature, self.final
         flags = (
             ON_TIME * self.on_time
-            | HAS_MATURE * (self.mature is not None)
-            | HAS_FINAL * (self.final is not None)
+            | HAS_MATURE * (mature.truth is not None)
+            | HAS_FINAL * (final.truth is not None)
+            | SHADOWED * self.shadowed
         )
         return (
             _HEADER.pack(
                 flags,
                 self.route,
                 self.time_ms,
-                self.mature or 0.0,
-                self.mature_ms,
-                self.final or 0.0,
-                self.final_ms,
+                mature.truth or 0.0,
+                mature.time_ms,
+                mature.marks,
+                mature.source,
+                mature.chance,
+                final.truth or 0.0,
+                final.time_ms,
+                final.marks,
+                final.source,
+                final.chance,
             )
             + self.tail
         )
@@ -68,17 +83,29 @@ class Pending(msgspec.Struct, gc=False):
     @classmethod
     def unpack(cls, value: bytes) -> Pending:
         """The record of its bytes."""
-        flags, route, time_ms, mature, mature_ms, final, final_ms = _HEADER.unpack_from(value)
+        flags, route, time_ms, *states = _HEADER.unpack_from(value)
+        truth, final = states[0], states[5]
         return cls(
             on_time=bool(flags & ON_TIME),
             route=route,
             time_ms=time_ms,
             tail=value[_HEADER.size :],
-            mature=mature if flags & HAS_MATURE else None,
-            mature_ms=mature_ms,
-            final=final if flags & HAS_FINAL else None,
-            final_ms=final_ms,
+            mature=LabelState(truth if flags & HAS_MATURE else None, *states[1:5]),
+            final=LabelState(final if flags & HAS_FINAL else None, *states[6:]),
+            shadowed=bool(flags & SHADOWED),
         )
+
+
+def time_of(value: bytes) -> int:
+    r"""The time of a packed prediction.
+
+    Examples
+    --------
+    >>> time_of(Pending(True, 3, 60_000, b"\x07").pack())
+    60000
+    """
+    time_ms: int = _TIME.unpack_from(value, _TIME_AT)[0]
+    return time_ms
 
 
 def pack_new(
@@ -96,7 +123,7 @@ def pack_new(
     records["flags"] = np.array(on_time, np.bool_) * ON_TIME
     records["route"] = routes
     records["time_ms"] = times_ms
-    records["mature_ms"] = records["final_ms"] = NEVER
+    records["mature_time_ms"] = records["final_time_ms"] = NEVER
     records["tail"] = tails
     packed, size = records.tobytes(), records.itemsize
     return [packed[i : i + size] for i in range(0, len(packed), size)]
@@ -122,6 +149,8 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
     row: int
     timestamp_ms: int
     raw: bytes
+    propensity: float | None = None
+    source: str | None = None
 
 
 WAITING_BYTES = 200_000
@@ -169,4 +198,6 @@ def waiting_of(item: AdmittedFeedback, skew_ms: int) -> Waiting:
         row=item.row.index,
         timestamp_ms=record.timestamp_ms,
         raw=msgspec.json.encode(event),
+        propensity=event.propensity,
+        source=event.source,
     )

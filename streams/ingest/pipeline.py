@@ -20,9 +20,11 @@ from streams.control import Control
 from streams.ingest import admit, keys
 from streams.ingest.checkpoint import Checkpoint, ShardState, Tally
 from streams.ingest.decode import decode_feedback, decode_predictions
-from streams.ingest.join import LabelChanges, apply, crowded
+from streams.ingest.join import apply, crowded
+from streams.ingest.label_changes import LabelChanges, Labels, labels_of
 from streams.ingest.lapse import Lapses, lapse
 from streams.ingest.observe import count, observe
+from streams.ingest.pairing import Pairing
 from streams.ingest.panes import Panes, Slots
 from streams.ingest.pending import (
     WAITING_BYTES,
@@ -35,6 +37,7 @@ from streams.ingest.pending import (
 )
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route, Routes
+from streams.ingest.spells import shadows_apart, spells_of
 from streams.ingest.store import Base, Overlay
 from streams.ingest.watermark import BEFORE_ALL
 from streams.records import Record
@@ -85,6 +88,7 @@ class Shard:
         self._routes.load(routes)
         self._panes = Panes(self._routes)
         self._lapses = Lapses()
+        self._pairing = Pairing(self._store, self._routes, self._panes, self._lapses)
         self._dead: list[DeadLetter] = []
         self._tally = Tally()
         self._idle_ms: int | None = None
@@ -171,30 +175,46 @@ class Shard:
         decoded = decode_predictions(records)
         timed = admit.watermarks(decoded, self._state.predictions_ms, self._skew_ms)
         self._state.predictions_ms = timed.after_ms
-        lost = admit.strays(decoded.rows, self._number, self._partitions_of)
+        lost = admit.strays(
+            [admit.key_of(row.event) for row in decoded.rows], self._number, self._partitions_of
+        )
         rows, stray, dead = admit.admit_predictions(decoded, timed, self._plans, lost)
         if _lacks_policy(dead) and self._look():
             rows, stray, dead = admit.admit_predictions(decoded, timed, self._plans, lost)
         self._dead += decoded.dead + timed.dead + dead
-        places = [keys.PENDING + item.name for item in rows]
-        waits = [keys.WAITING + item.name for item in rows]
-        found = self._store.get_many(places + waits)
-        fresh, duplicates = self._split_duplicates(rows, found[: len(rows)])
-        early = {
-            place: value
-            for place, value in zip(waits, found[len(rows) :], strict=True)
-            if value is not None
-        }
-        groups = _by_plan(fresh)
-        if stray or duplicates or len(groups) > 1:
+        spells = spells_of(rows)
+        if stray or len(spells) > 1:
             self._number_in_order([*rows, *stray])
         self._count_rows("n_stray", stray)
+        for spell in spells:
+            self._take(spell)
+
+    def _take(self, rows: list[admit.Admitted]) -> None:
+        """Take rows of which none lapses before the last of them."""
+        served, shadows = shadows_apart(rows)
+        places = [keys.PENDING + item.name for item in served]
+        waits = [keys.WAITING + item.name for item in served]
+        found = self._store.get_many(places + waits)
+        fresh, duplicates = self._split_duplicates(served, found[: len(served)])
+        early = {
+            place: value
+            for place, value in zip(waits, found[len(served) :], strict=True)
+            if value is not None
+        }
+        beside, twice, crowd = self._pairing.split(shadows)
+        duplicates += twice
+        self._dead += crowd
+        groups = _by_plan(fresh)
+        if duplicates or shadows or len(groups) > 1:
+            self._number_in_order(rows)
         self._count_rows("n_duplicate", duplicates)
         for item in duplicates:
             self._tally.duplicates[item.row.event.model] += 1
         changes = LabelChanges()
         for plan, group in groups:
             self._observe(plan, group, early, changes)
+        if beside:
+            self._observe_shadows(beside, fresh, changes)
         changes.add_to(self._panes)
 
     def _split_duplicates(
@@ -241,16 +261,41 @@ class Shard:
         routes = self._routes.number_each(plan, events)
         observe(plan, events, tails, _slots(plan, rows, routes), self._panes)
         packed = pack_new([not item.late for item in rows], routes, times_ms, tails)
-        for i, item in enumerate(rows if early else ()):
+        shadows = self._pairing.waiting_for(rows, self._state.shadowed)
+        for i, item in enumerate(rows if early or shadows else ()):
             place = keys.WAITING + item.name
+            if place not in early and item.name not in shadows:
+                continue
+            pending = Pending.unpack(packed[i])
             if place in early:
-                pending = Pending.unpack(packed[i])
                 self._meet(pending, unpack_waiting(early[place]), plan, changes)
-                packed[i] = pending.pack()
                 self._store.delete(place)
+            if item.name in shadows:
+                self._pairing.served_came(item, pending, shadows[item.name], changes)
+            packed[i] = pending.pack()
         places = [keys.PENDING + item.name for item in rows]
         self._store.put_many(places, packed)
         self._lapses.note_many(keys.PENDING, places, times_ms=times_ms, kept_ms=plan.kept_ms)
+        self._count_new(plan, rows)
+
+    def _observe_shadows(
+        self, rows: list[admit.Admitted], served: list[admit.Admitted], changes: LabelChanges
+    ) -> None:
+        """Shadows that name the answer they stand beside, after the answers of the same batch."""
+        state = self._state
+        state.shadowed = tuple(sorted({*state.shadowed, *(item.row.event.model for item in rows)}))
+        served_ms = {item.name: item.watermark_ms for item in served}
+        for plan, group in _by_plan(rows):
+            events = [item.row.event for item in group]
+            tails = plan.outcome.pack([event.output for event in events])
+            routes = self._routes.number_each(plan, events)
+            slots = _slots(plan, group, routes)
+            observe(plan, events, tails, slots, self._panes)
+            count(plan, "n_pair", slots, self._panes)
+            self._pairing.shadows_came(plan, group, routes, tails, served_ms, changes)
+            self._count_new(plan, group)
+
+    def _count_new(self, plan: Plan, rows: list[admit.Admitted]) -> None:
         self._state.pending += len(rows)
         model = plan.policy.model
         self._tally.predictions[model] += len(rows)
@@ -260,7 +305,9 @@ class Shard:
         decoded = decode_feedback(records)
         timed = admit.watermarks(decoded, self._state.feedback_ms, self._skew_ms)
         self._state.feedback_ms = timed.after_ms
-        lost = admit.strays(decoded.rows, self._number, self._partitions_of)
+        lost = admit.strays(
+            [row.event.prediction_id for row in decoded.rows], self._number, self._partitions_of
+        )
         rows, dead = admit.admit_feedback(decoded, timed, self._plans, lost)
         if _lacks_policy(dead) and self._look():
             rows, dead = admit.admit_feedback(decoded, timed, self._plans, lost)
@@ -270,6 +317,7 @@ class Shard:
             grouped[item.row.event.model, item.row.event.prediction_id].append(item)
         places = [keys.key(keys.PENDING, *who) for who in grouped]
         changes = LabelChanges()
+        told: list[tuple[bytes, Pending, Plan, Labels]] = []
         for (who, items), place, known in zip(
             grouped.items(), places, self._store.get_many(places), strict=True
         ):
@@ -281,10 +329,13 @@ class Shard:
                 until_ms = pending.time_ms + plan.kept_ms
                 met = [item for item in waiting if item.watermark_ms <= until_ms]
                 waiting = waiting[len(met) :]
+                if pending.shadowed:
+                    told.append((keys.name(*who), pending, plan, labels_of(pending)))
                 self._meet(pending, met, plan, changes)
                 self._store.put(place, pending.pack())
             if waiting:
                 self._wait(keys.key(keys.WAITING, *who), waiting)
+        self._pairing.labels_changed(told, changes)
         changes.add_to(self._panes)
 
     def _meet(
@@ -317,7 +368,7 @@ class Shard:
         """Which segments still find room follows from the log, not from where a batch ends."""
         for item in sorted(rows, key=lambda item: (item.row.record.offset, item.row.index)):
             event = item.row.event
-            self._routes.number(item.plan, event.version, event.arm, event.segments)
+            self._routes.number(item.plan, event.version, event.arm, event.segments, event.groups)
 
     def _count_rows(self, field_name: str, rows: list[admit.Admitted]) -> None:
         for plan, group in _by_plan(rows):

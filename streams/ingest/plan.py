@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from detectors.answers import Answers, answers_of
+from detectors.embeddings.columns import EmbeddingColumn, columns_of
 from detectors.inputs import Feature, features_of, input_layout, score_edges
 from detectors.outcomes import Outcome, layout, outcome_of
+from detectors.outcomes.feedback import PAIRED, SHARED, sources_of
 from detectors.summary import Floats, Layout
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
@@ -26,12 +29,22 @@ class Plan:
     @cached_property
     def outcome(self) -> Outcome:
         """The task."""
-        return outcome_of(self.policy)
+        return outcome_of(self.policy, self.reference)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What input panes keep of the answers."""
+        return answers_of(self.policy, self.reference)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """Features in order of name."""
         return features_of(self.policy, self.reference)
+
+    @cached_property
+    def embeddings(self) -> tuple[EmbeddingColumn, ...]:
+        """Embeddings in order of name."""
+        return columns_of(self.reference)
 
     @cached_property
     def inputs(self) -> Layout:
@@ -46,12 +59,27 @@ class Plan:
     @cached_property
     def labels(self) -> Layout:
         """Layout of the label pane."""
-        return layout(self.outcome)
+        return layout(self.outcome, self.policy)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Sources of feedback that are counted apart."""
+        return sources_of(self.policy)
 
     @cached_property
     def edges(self) -> Floats:
         """Inner edges of the score histogram."""
         return score_edges(self.reference)
+
+    @cached_property
+    def shares_truth(self) -> bool:
+        """Whether the truth of the answer that was served is that of its shadows."""
+        return self.policy.task in SHARED
+
+    @cached_property
+    def pairs(self) -> bool:
+        """Whether a shadow and the answer that was served are right or wrong."""
+        return self.policy.task in PAIRED
 
     @cached_property
     def pane_ms(self) -> int:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from schemas.hot import HotPrediction
+from schemas.summaries import OTHER
 from streams.ingest.plan import Plan
 
-OTHER = "<other>"
-"""Stands for the values of a segment beyond the policy's ``max_segments``, and for long ones."""
-
 MAX_LENGTH = 200
-"""Longest value of a segment, in characters: it is repeated with every pane."""
+"""Longest value of a segment or group, in characters: it is repeated with every pane."""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Who made a prediction, under which policy, and in which segments (``key=value``)."""
+    """Who made a prediction, under which policy, and in which segments and groups
+    (``key=value``)."""
 
     model: str
     version: str
@@ -39,16 +39,23 @@ class Routes:
     def __getitem__(self, number: int) -> Route:
         return self._routes[number]
 
-    def number(self, plan: Plan, version: str, arm: str, segments: dict[str, str]) -> int:
+    def number(
+        self,
+        plan: Plan,
+        version: str,
+        arm: str,
+        segments: Mapping[str, str],
+        groups: Mapping[str, str] = MappingProxyType({}),
+    ) -> int:
         """Number of a row's route."""
         route = Route(
             plan.policy.model,
             version,
             arm,
             tuple(
-                self._segment(plan, key, segments[key])
-                for key in plan.policy.segments
-                if key in segments
+                self._segment(plan, key, value)
+                for key in plan.policy.slices
+                if (value := _value(segments, groups, key)) is not None
             ),
             plan.policy_hash,
             plan.reference_hash,
@@ -65,13 +72,18 @@ class Routes:
         columns: list[list[str | None]] = [
             [event.version for event in events],
             [event.arm for event in events],
-            *([event.segments.get(key) for event in events] for key in plan.policy.segments),
+            *(
+                [_value(event.segments, event.groups, key) for event in events]
+                for key in plan.policy.slices
+            ),
         ]
         kinds = list(zip(*columns, strict=True))
         found: dict[tuple[str | None, ...], int] = {}
         for kind, event in zip(kinds, events, strict=True):
             if kind not in found:
-                found[kind] = self.number(plan, event.version, event.arm, event.segments)
+                found[kind] = self.number(
+                    plan, event.version, event.arm, event.segments, event.groups
+                )
         return [found[kind] for kind in kinds]
 
     def new(self) -> dict[int, Route]:
@@ -93,6 +105,7 @@ class Routes:
         return len(self._routes) - 1
 
     def _segment(self, plan: Plan, key: str, value: str) -> str:
+        """`OTHER` stands for values beyond the policy's ``max_segments``, and for long ones."""
         segment = f"{key}={value}"
         known = self._values.get(plan.policy.model, set())
         if len(value) > MAX_LENGTH:
@@ -100,3 +113,9 @@ class Routes:
         if segment in known or len(known) < plan.policy.max_segments:
             return segment
         return f"{key}={OTHER}"
+
+
+def _value(segments: Mapping[str, str], groups: Mapping[str, str], key: str) -> str | None:
+    """A row's value of a key; where it is both a segment's and a group's, the segment's."""
+    value = segments.get(key)
+    return groups.get(key) if value is None else value

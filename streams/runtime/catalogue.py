@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from detectors import quantities
+from streams.decide.measure.embeddings import DRIFT
+from streams.decide.measure.estimates import ESTIMATES
+from streams.decide.measure.fairness import COMPARED, SELECTION
+from streams.decide.measure.labels import BESIDE
+from streams.decide.measure.patterns import CONSTANT, REPEATS
+from streams.decide.measure.smooth import SMOOTH
 
 OPEN_LABELS = frozenset({"model", "version", "segment", "feature"})
 """Labels whose values others choose."""
@@ -123,6 +129,9 @@ ROLLOUT_EVENTS = Declared(
 BUDGET_SPENT = Declared(
     "kittiwake_budget_spent", _G, "False alarms expected so far, at most.", ("model",)
 )
+BUDGET_PROMISED = Declared(
+    "kittiwake_budget_promised", _G, "False alarms expected in a period, at most.", ("model",)
+)
 FOLDED = Declared(
     "kittiwake_label_values_folded_total",
     _C,
@@ -157,24 +166,37 @@ CATALOGUE: tuple[Declared, ...] = (
     ALERTS,
     ROLLOUT_EVENTS,
     BUDGET_SPENT,
+    BUDGET_PROMISED,
     FOLDED,
 )
 """Every metric of ours."""
 
 LABEL_METRICS = (
     *quantities.LABEL_METRICS,
+    *quantities.TOLD_METRICS,
+    *sorted(BESIDE),
     "ece",
     "ece_noise_floor",
     "spiegelhalter_z",
     "observed_expected",
+    "pit",
+    *SMOOTH,
+    *(name for name in COMPARED if name != SELECTION),
 )
 """Values of the label ``metric`` that need the truth."""
 
 INPUT_METRICS = (
     *quantities.INPUT_METRICS,
+    SELECTION,
     "latency_p50",
     "latency_p95",
     "latency_p99",
+    "distinct_items",
+    "popular_share",
+    CONSTANT,
+    REPEATS,
+    DRIFT,
+    *ESTIMATES,
     *quantities.FEATURE_METRICS,
     "psi",
     "js",

@@ -26,7 +26,8 @@ from streams.runtime.transport import TopicPartition, Transport
 from streams.runtime.worker_metrics import WorkerMetrics
 
 GROUP = "kittiwake-decide"
-_STATE = "state/"
+STATE = "state/"
+"""Before the name of each row of the state among the parts of a checkpoint."""
 
 
 class _Owned:
@@ -129,9 +130,9 @@ class DecideWorker:
         decide = Decide(self._controls.control, number)
         decide.load(
             {
-                part.removeprefix(_STATE): value
+                part.removeprefix(STATE): value
                 for part, value in parts.items()
-                if part.startswith(_STATE)
+                if part.startswith(STATE)
             }
         )
         self._shown.restore(decide.open_alerts())
@@ -165,7 +166,7 @@ class DecideWorker:
         for outputs in decided:
             self._show(outputs)
         for number in touched:
-            self._shown.spent(self._owned[number].decide.spent())
+            self._shown.budgets(self._owned[number].decide.budgets())
         self._worker_metrics.committed(self._clock, started_ms)
         self._worker_metrics.lag(self._member.lag())
 
@@ -176,7 +177,7 @@ class DecideWorker:
         }
         owned.letter_parts = len(packed)
         changes |= packed
-        changes |= {_STATE + part: value for part, value in owned.decide.changed().items()}
+        changes |= {STATE + part: value for part, value in owned.decide.changed().items()}
         changes["offset"] = msgspec.msgpack.encode(owned.offset)
         topic = self._settings.topic(topics.CHECKPOINTS)
         return checkpoint.messages(topic, number, f"decide/{number}", changes)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from schemas.alerts import Alert, AlertAction
 from schemas.rollouts import RolloutEvent
 from schemas.windows import Metric, Verdict, WindowResult
+from streams.decide.ledger import Totals
 from streams.runtime.catalogue import (
     ALERTS,
     ALERTS_OPEN,
+    BUDGET_PROMISED,
     BUDGET_SPENT,
     LABEL_COVERAGE,
     LABEL_METRICS,
@@ -81,10 +83,11 @@ class DecisionMetrics:
         """Count a published rollout event."""
         self._metrics.inc(ROLLOUT_EVENTS, model=event.model, action=event.action.value)
 
-    def spent(self, spent: dict[str, float]) -> None:
-        """Show what each model's tests have spent of their false-alarm budget."""
-        for model, amount in spent.items():
-            self._metrics.set(BUDGET_SPENT, amount, model=model)
+    def budgets(self, totals: Mapping[str, Totals]) -> None:
+        """Show what each model's tests have spent and may spend of their false-alarm budget."""
+        for model, amounts in totals.items():
+            self._metrics.set(BUDGET_SPENT, amounts.spent, model=model)
+            self._metrics.set(BUDGET_PROMISED, amounts.promised, model=model)
 
     def restore(self, alerts: Iterable[tuple[str, str, str]]) -> None:
         """Take up alerts that were open before a restart: id, model and severity."""

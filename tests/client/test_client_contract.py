@@ -20,7 +20,7 @@ from schemas import base, cloudevents, topics
 from schemas.alerts import Alert
 from schemas.deployments import DeploymentEvent
 from schemas.feedback import FeedbackEvent
-from schemas.predictions import PredictionEvent
+from schemas.predictions import Arm, PredictionEvent, partition_key
 from schemas.rollouts import RolloutAction, RolloutEvent
 
 PREDICTION: dict[str, object] = {
@@ -265,3 +265,15 @@ def test_the_client_imports_nothing_of_ours() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
     assert imported - set(sys.stdlib_module_names) == {"confluent_kafka", "kittiwake_client"}
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+@pytest.mark.parametrize("pair_id", [None, "p0"])
+def test_predictions_are_keyed_as_ingest_expects(arm: Arm, pair_id: str | None) -> None:
+    """A shadow by the answer it stands beside; a pair_id that is no text is refused at once."""
+    fields = {**PREDICTION, "prediction_id": "p1", "arm": arm.value, "pair_id": pair_id}
+    encoded = encode(client.PREDICTION, fields, source="s", now_ms=5)
+    assert encoded.key == partition_key("p1", arm, pair_id).encode()
+    if arm is Arm.SHADOW:
+        with pytest.raises(InvalidEvent, match="pair_id is 7"):
+            encode(client.PREDICTION, {**fields, "pair_id": 7}, source="s", now_ms=5)

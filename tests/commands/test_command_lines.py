@@ -15,7 +15,18 @@ from pyarrow import parquet
 from schemas.reference import ReferenceProfile
 
 COMMANDS = {
-    (): ["up", "ingest", "decide", "topics", "policy", "profile", "replay", "tail", "demo"],
+    (): [
+        "up",
+        "ingest",
+        "decide",
+        "topics",
+        "policy",
+        "profile",
+        "replay",
+        "tail",
+        "budget",
+        "demo",
+    ],
     ("up",): ["--ingests", "--shards", "--metrics-port"],
     ("ingest",): ["--bootstrap", "--prefix", "--data", "--worker", "KITTIWAKE_WORKER"],
     ("decide",): ["--bootstrap", "--worker"],
@@ -25,9 +36,10 @@ COMMANDS = {
     ("policy",): ["check", "apply"],
     ("policy", "check"): ["line, column and the fix"],
     ("policy", "apply"): ["--reference", "--at-ms"],
-    ("profile",): ["--live", "--model", "--score", "--out"],
+    ("profile",): ["--live", "--policy", "--model", "--score", "--out"],
     ("replay",): ["--policy", "--reference", "--learn", "--out"],
     ("tail",): ["alerts", "rollouts", "windows", "--until-end", "--from-beginning", "--json"],
+    ("budget",): ["--all", "--json", "--bootstrap", "--prefix"],
     ("demo",): ["--kafka", "--limit"],
 }
 GOOD = "model: fraud\ntask: binary\nbudgets:\n  error_rate: 0.1\nsegments: [region]\n"
@@ -159,7 +171,7 @@ def test_a_profile_is_the_same_from_every_kind_of_file(
         ),
         (
             ["replay", "bare.csv", "--policy", "good.yaml"],
-            "no reference can be learnt: no rows",
+            "no reference can be learnt: no feature, score, class, item",
         ),
         (
             ["replay", "bare.csv", "--policy", "good.yaml", "--reference", "good.yaml"],
@@ -202,3 +214,20 @@ def test_an_unknown_option_is_a_mistake_of_use(kittiwake: Kittiwake) -> None:
     ended = kittiwake("replay", "--polcy", "x")
     assert ended.code == 2
     assert "--polcy" in ended.err
+
+
+def test_a_profile_of_events_knows_the_level_of_each_metric(
+    kittiwake: Kittiwake, tmp_path: Path
+) -> None:
+    """Truths among the events become outcomes of the reference, and of its windows' budgets."""
+    rows = [f"p{i},{i * 60_000},{0.9 if i % 4 else 0.1},{int(i % 5 > 0)}" for i in range(2_000)]
+    lines = "\n".join(["prediction_id,time,score,truth", *rows])
+    (tmp_path / "events.csv").write_text(lines)
+    (tmp_path / "policy.yaml").write_text("model: fraud\ntask: binary\npane: 1h\n")
+    ended = kittiwake("profile", "events.csv", "--policy", "policy.yaml", "--out", "r.json")
+    assert ended.code == 0, ended.err
+    known = ReferenceProfile.model_validate_json((tmp_path / "r.json").read_bytes())
+    wrong = sum((i % 4 > 0) != (i % 5 > 0) for i in range(2_000))
+    assert known.outcomes["error_rate"].n == 2_000
+    assert known.outcomes["error_rate"].sum == wrong
+    assert "error_rate" in ended.out

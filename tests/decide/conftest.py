@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from detectors.inputs import add_features
 from detectors.outcomes import calibration
 from detectors.summary import CellBuilder, Ints, scatter, sparse
 from schemas.deployments import DeploymentAction, DeploymentEvent
@@ -289,10 +290,37 @@ def make_policy(**changes: object) -> Policy:
 def world():
     """Builds worlds from changes of the policy."""
 
-    def build(*, profile: bool = False, shards: int = 1, **changes: object) -> World:
-        return World(make_policy(**changes), reference() if profile else None, shards)
+    def build(
+        *, profile: bool | ReferenceProfile = False, shards: int = 1, **changes: object
+    ) -> World:
+        known = (reference() if profile else None) if isinstance(profile, bool) else profile
+        return World(make_policy(**changes), known, shards)
 
     return build
+
+
+def input_vector(
+    subject: Subject,
+    n: int,
+    columns: Mapping[str, Sequence[object]] | None = None,
+    counts: Mapping[str, Sequence[int] | np.ndarray] | None = None,
+) -> Ints:
+    """Vector of an input pane of ``n`` rows: columns of features, and fields as they are."""
+    layout = subject.inputs
+    build = CellBuilder(layout)
+    build.ones("n", np.arange(n))
+    if columns:
+        add_features(build, subject.features, [columns[one.name] for one in subject.features])
+    vector = total(build, n, layout.size)
+    for name, values in (counts or {}).items():
+        vector[layout.slices[name]] += np.asarray(values, np.int64)
+    return vector
+
+
+@pytest.fixture
+def input_sums():
+    """Builds input vectors from columns of features and from counts."""
+    return input_vector
 
 
 @pytest.fixture

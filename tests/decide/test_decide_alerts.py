@@ -114,7 +114,7 @@ def test_drift_opens_a_ticket_and_its_end_resolves_it(world):
         values = rng.uniform(0.5 if moved else 0.0, 1.0, 500).tolist()
         story.at(minute).push(n=500, values=values, labelled=0)
     story.clock(60, labels=0)
-    opened, resolved = story.said.alerts
+    opened, resolved = [alert for alert in story.said.alerts if alert.metric == "tv"]
     assert (opened.metric, opened.feature, opened.severity) == ("tv", "x", Severity.TICKET)
     assert 10 * 60_000 <= opened.window_start_ms < 20 * 60_000
     assert resolved.action is AlertAction.RESOLVED
@@ -207,10 +207,10 @@ def test_a_healthy_model_stays_within_its_false_alarm_budget(world, label_sums):
         panes += [there.delta(minute, "label", label_sums(there.whole, scores, truth))]
         story.decide.apply(there.batch(panes))
     story.clock(600)
-    assert story.said.alerts == []
+    assert {alert.severity for alert in story.said.alerts} <= {Severity.WATCH}
     spent = spent_of(story)
     assert 0.2 < sum(spent) <= 500 / 1_440
-    assert len(spent) == 7
+    assert len(spent) == 9
 
 
 def spent_of(story):

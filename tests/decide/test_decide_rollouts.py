@@ -45,9 +45,9 @@ def canary(**changes):
 
 
 def test_a_worse_canary_is_rolled_back_once_on_evidence(world):
-    """Twice the errors: holds, then one request that carries all an executor needs."""
+    """Half as many errors again: holds, then one request that carries all an executor needs."""
     story = launched(world, canary=canary(expiry="1h")).story()
-    both(story, range(START, 60), canary=160, baseline=80)
+    both(story, range(START, 60), canary=120, baseline=80)
     story.clock(100)
     assert actions(story)[RolloutAction.ROLLBACK_REQUESTED] == 1
     last = story.said.rollouts[-1]
@@ -62,7 +62,7 @@ def test_a_worse_canary_is_rolled_back_once_on_evidence(world):
     [rail] = last.guardrails
     assert rail.log_e_harm >= rail.threshold_harm
     assert rail.low <= rail.difference <= rail.high
-    assert rail.mean_canary == 0.16
+    assert rail.mean_canary == 0.12
     assert last.reason == "harm: error_rate"
     assert story.clock(200).rollouts == []
 
@@ -246,3 +246,20 @@ def test_a_start_told_twice_in_other_words_is_one_rollout(world):
     story = both(there.story(), range(START, 60), canary=160, baseline=80)
     story.clock(100)
     assert actions(story)[RolloutAction.ROLLBACK_REQUESTED] == 1
+
+
+def test_users_with_many_requests_weaken_the_evidence(world):
+    """Ten requests of a user are one: the same windows roll back, but later, and say so."""
+    asked = both(
+        launched(world, canary=canary()).story(), range(START, 60), canary=120, baseline=80
+    )
+    told = launched(world, canary=canary(), dependence={"rows_per_unit": 10}).story()
+    both(told, range(START, 60), canary=120, baseline=80)
+    asked.clock(100), told.clock(100)
+    alone, clustered = asked.said.rollouts[-1], told.said.rollouts[-1]
+    assert alone.action is clustered.action is RolloutAction.ROLLBACK_REQUESTED
+    assert clustered.window_end_ms > alone.window_end_ms
+    assert clustered.guardrails[0].n_canary > 3 * alone.guardrails[0].n_canary
+    assert (
+        clustered.assumption == "assumes that at most 10 requests of one user depend on each other"
+    )

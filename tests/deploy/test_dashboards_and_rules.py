@@ -15,6 +15,12 @@ from detectors.outcomes import layout, outcome_of
 from schemas.policy import Policy, Task
 from streams.dashboard import build as dashboard
 from streams.decide.measure import calibration, latency
+from streams.decide.measure.embeddings import DRIFT
+from streams.decide.measure.estimates import ESTIMATES
+from streams.decide.measure.fairness import COMPARED, SELECTION
+from streams.decide.measure.labels import BESIDE
+from streams.decide.measure.patterns import CONSTANT, REPEATS
+from streams.decide.measure.smooth import SMOOTH
 from streams.runtime.catalogue import CATALOGUE, INPUT_METRICS, LABEL_METRICS, METRIC_NAMES
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -117,6 +123,10 @@ def test_the_declared_metric_values_are_those_that_windows_carry() -> None:
     """What DECIDE measures and what the catalogue names are the same."""
     binary = layout(outcome_of(Policy(model="m", task=Task.BINARY)))
     carried = {metric.name for metric in calibration.metrics(binary, np.zeros(binary.size, int))}
+    carried |= {"pit", *SMOOTH, *COMPARED} - {SELECTION}
+    carried |= {*quantities.TOLD_METRICS, *BESIDE}
     assert set(LABEL_METRICS) == carried | set(quantities.LABEL_METRICS)
-    features = {*quantities.FEATURE_METRICS, "psi", "js", "tv"}
-    assert set(INPUT_METRICS) == {*quantities.INPUT_METRICS, *latency.QUANTILES} | features
+    features = {*quantities.FEATURE_METRICS, "psi", "js", "tv", "distinct_items", "popular_share"}
+    features |= {CONSTANT, REPEATS, DRIFT}
+    own = {*quantities.INPUT_METRICS, *latency.QUANTILES, *ESTIMATES, SELECTION}
+    assert set(INPUT_METRICS) == own | features

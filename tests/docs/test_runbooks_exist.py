@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from detectors.embeddings.columns import with_embeddings
 from schemas.alerts import Severity
 from schemas.policy import Policy
 from schemas.policy_file import load, loads
 from schemas.profiling import build
-from schemas.reference import ReferenceProfile
+from schemas.reference import (
+    CategoricalReference,
+    LabelledScores,
+    OutcomeReference,
+    ReferenceProfile,
+)
 from streams.decide import detect
 from streams.decide.detect import SequentialTest, StrayTest
 from streams.decide.subject import subject_of
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules" / "kittiwake.yml"
-ROW = re.compile(r"^\| (.+?) \| (page|ticket) \| \[[^\]]+\]\(([\w-]+\.md)\) \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| (.+?) \| (page|ticket|watch) \| \[[^\]]+\]\(([\w-]+\.md)\) \|$", re.MULTILINE
+)
 
 EVERYTHING = """
 model: m
 task: binary
+opinions: [adwin]
 budgets:
-  {error_rate: 0.1, brier: 0.1, service_errors: 0.1, latency: {limit_ms: 100}}
+  {error_rate: 0.1, brier: 0.1, service_errors: 0.1, latency: {limit_ms: 100}, flips: 0.1,
+   disagreements: 0.1}
+floors: {label_rate: 0.5, auc: 0.7, f1: 0.5}
+fairness: {groups: [sex], tpr_gap: 0.05, fpr_gap: 0.05}
 features: {f: {min: 0, max: 1}}
 """
 
@@ -46,16 +59,67 @@ def rules():
     return [rule for group in groups for rule in group["rules"]]
 
 
+DEFAULTS = {
+    "multiclass": "floors: {recall: 0.5}",
+    "regression": "budgets: {mae: 0.5, interval_miss_rate: 0.2}",
+    "ranking": "{budgets: {error_rate: 0.5, zero_results: 0.1}, floors: {ndcg: 0.3, mrr: 0.3}}",
+    "chat": "features: {judge: {min: 0, max: 1, min_mean: 0.5}}",
+}
+"""What else other tasks have."""
+
+
 def reference() -> ReferenceProfile:
-    """A reference with a feature and a score."""
+    """A reference with a feature, a labelled score, classes, quantiles and a rate of
+    regenerations."""
     values: list[object] = [i / 1_000 for i in range(1_000)]
-    return build("m", {"f": values}, score=[i / 1_000 for i in range(1_000)], source="test")
+    found = build("m", {"f": values}, score=[i / 1_000 for i in range(1_000)], source="test")
+    classes = CategoricalReference(n=9, missing=0, categories=["a", "b"], counts=[5, 4, 0])
+    known = {
+        name: OutcomeReference(n=1_000, sum=50.0)
+        for name in ("regeneration_rate", "actual_positive_rate")
+    }
+    bins = len(found.score.counts) if found.score else 0
+    labelled = LabelledScores(
+        n=[50] * bins,
+        positives=[25] * bins,
+        prob_n=[100] * 10,
+        prob_pos=[50] * 10,
+        decided=[50] * 10,
+        hits=[40] * 10,
+    )
+    texts = [{"text": [float(i % 7), 1.0]} for i in range(1_000)]
+    return with_embeddings(found, texts).model_copy(
+        update={
+            "classes": classes,
+            "quantiles": [0.1, 0.9],
+            "outcomes": known,
+            "labelled": labelled,
+        }
+    )
+
+
+def policies() -> Iterator[Policy]:
+    """One of each task."""
+    everything = loads(EVERYTHING)
+    yield everything
+    weighted = everything.labels.model_copy(update={"propensity": True})
+    yield everything.model_copy(update={"labels": weighted})
+    for task, more in DEFAULTS.items():
+        keys = YAML(typ="safe").load(more)
+        yield Policy.model_validate({"model": "m", "task": task, **keys}, strict=False)
 
 
 def alerting() -> list[SequentialTest]:
-    """Every kind of test that can raise an alert."""
-    policy: Policy = loads(EVERYTHING)
-    return [*detect.tests_of(subject_of(policy, reference(), whole=True)), StrayTest()]
+    """Every kind of test that can raise an alert, once."""
+    tests = [
+        test
+        for policy in policies()
+        for whole in (True, False)
+        for subject in (subject_of(policy, reference(), whole=whole, key="sex"),)
+        for test in (*detect.tests_of(subject), *detect.watches_of(subject))
+    ]
+    kinds = {(test.metric, test.feature): test for test in (*tests, StrayTest())}
+    return list(kinds.values())
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])

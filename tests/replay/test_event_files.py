@@ -279,3 +279,21 @@ def test_the_first_look_is_at_all_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
         files.read([good, tmp_path / "missing.csv"], model="m")
     assert files.count([good]) == good.stat().st_size
+
+
+def test_a_shadow_is_keyed_by_its_pair_and_has_no_truth_of_its_own(tmp_path: Path) -> None:
+    """In a table and in JSON lines: so it meets the answer that was served, and its label."""
+    rows = written(
+        tmp_path / "pairs.csv",
+        "prediction_id,pair_id,arm,time,score,truth\n"
+        f"p1,,baseline,{T0},0.1,0\ns1,p1,shadow,{T0},0.9,0\n",
+    )
+    event = {"prediction_id": "s2", "pair_id": "p2", "arm": "shadow", "time": T0, "output": {}}
+    line = written(tmp_path / "pairs.jsonl", json.dumps(event) + "\n")
+    found = [(read.topic, read.key) for read in files.read([rows, line], model="m")]
+    assert sorted(found) == [
+        ("feedback", b"p1"),
+        ("predictions", b"p1"),
+        ("predictions", b"p1"),
+        ("predictions", b"p2"),
+    ]

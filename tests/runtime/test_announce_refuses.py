@@ -14,14 +14,21 @@ from schemas.windows import WindowResult
 from streams.decide.measure.window import window_result
 from streams.decide.state import WindowKey
 from streams.decide.subject import subject_of
-from streams.runtime.announce import LARGEST_WINDOW_BYTES, activate
+from streams.runtime.announce import (
+    LARGEST_WINDOW_BYTES,
+    METRIC_BYTES,
+    METRICS_PER_FEATURE,
+    activate,
+)
 from streams.runtime.local import LocalTransport
 from streams.runtime.settings import Settings
 
 
 def policy(names: list[str]) -> Policy:
     return Policy(
-        model="m", task=Task.BINARY, features={name: FeatureContract(min=0) for name in names}
+        model="m",
+        task=Task.BINARY,
+        features={name: FeatureContract(min=0, max=1, max_mean=0.5) for name in names},
     )
 
 
@@ -57,7 +64,7 @@ def window(names: list[str]) -> WindowResult:
 @pytest.mark.parametrize("length", [4, 60, 200])
 def test_the_largest_policy_that_is_accepted_gives_windows_that_fit(length: int) -> None:
     """Whatever the names are as long as; one feature more is refused, with the numbers."""
-    most = LARGEST_WINDOW_BYTES // (5 * (200 + length))
+    most = LARGEST_WINDOW_BYTES // (METRICS_PER_FEATURE * (METRIC_BYTES + length))
     names = [f"{i:0{length}d}" for i in range(most)]
     assert len(window(names).model_dump_json()) < 1_000_000
     transport, settings = LocalTransport(), Settings(shards=1)

@@ -11,10 +11,12 @@ from schemas.alerts import Alert, AlertAction
 from schemas.errors import ConfigurationError
 from schemas.predictions import Arm
 from schemas.windows import Coverage, Metric, Verdict, WindowResult
+from streams.decide.ledger import Totals
 from streams.runtime import catalogue
 from streams.runtime.catalogue import (
     ALERTS,
     ALERTS_OPEN,
+    BUDGET_PROMISED,
     BUDGET_SPENT,
     CATALOGUE,
     CHECKPOINT_SECONDS,
@@ -184,11 +186,14 @@ def test_alerts_open_before_a_restart_are_shown_again() -> None:
     assert metrics.value(ALERTS_OPEN, model="fraud", severity="ticket") == 1
 
 
-def test_the_spending_of_the_budget_is_shown_by_model() -> None:
-    """In expected false alarms."""
+def test_the_budget_is_shown_by_model() -> None:
+    """What is promised and what was spent, in expected false alarms."""
     metrics = Metrics("decide")
-    DecisionMetrics(metrics).spent({"fraud": 0.25, "credit": 0.5})
+    shown = DecisionMetrics(metrics)
+    shown.budgets({"fraud": Totals(promised=1.0, spent=0.25)})
+    shown.budgets({"credit": Totals(promised=2.0, spent=0.5)})
     assert metrics.value(BUDGET_SPENT, model="credit") == 0.5
+    assert metrics.value(BUDGET_PROMISED, model="credit") == 2.0
 
 
 def _alert(alert_id: str, action: AlertAction) -> Alert:

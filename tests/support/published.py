@@ -25,6 +25,7 @@ _SAMPLE = Alert(
     low=0.4,
     high=0.6,
     budget=0.1,
+    worse="above",
     log_e=3.0,
     share=0.01,
     spent=0.02,

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from detectors.outcomes import classes_of
+from schemas.alerts import Severity
+from schemas.summaries import Part
+from streams.decide.budget import fractions, weight_of
+from streams.decide.detect import estimates
 from streams.decide.detect.calibration import Calibrated
+from streams.decide.detect.constant import constant_tests
 from streams.decide.detect.contract import Evidence, Reading, Recovery, SequentialTest, Step
 from streams.decide.detect.drift import DriftTest
+from streams.decide.detect.drift_list import DriftList
+from streams.decide.detect.embedding import EmbeddingTest, embedding_tests
+from streams.decide.detect.fairness import fairness_tests
 from streams.decide.detect.limit import Bet, LimitTest, bet_all
+from streams.decide.detect.opinion import opinions_of
+from streams.decide.detect.smooth import smooth_tests
 from streams.decide.detect.strays import StrayTest
 from streams.decide.levels import feature_levels
-from streams.decide.measure.drift import drifting, eps_of
+from streams.decide.measure.drift import PIT, dispersion_of, drifting, eps_of
 from streams.decide.subject import Subject
 
 __all__ = [
     "Asked",
+    "DriftTest",
+    "EmbeddingTest",
     "Evidence",
     "Reading",
     "Recovery",
@@ -25,6 +38,7 @@ __all__ = [
     "asked_of",
     "bet_each",
     "tests_of",
+    "watches_of",
 ]
 
 
@@ -32,7 +46,8 @@ def tests_of(subject: Subject) -> tuple[SequentialTest, ...]:
     """Every test of a stream under a policy and a reference, in a fixed order.
 
     The stream of all segments has them all; a segment has those on labels, service errors and
-    latency.
+    latency, and that of a group those on fairness besides. A metric that the policy gives no
+    weight in the budget has none.
 
     Examples
     --------
@@ -42,26 +57,95 @@ def tests_of(subject: Subject) -> tuple[SequentialTest, ...]:
     >>> [test.metric for test in tests_of(subject_of(policy, None, whole=True))]
     ['error_rate', 'calibration']
     """
+    policy = subject.policy
+    rows = policy.dependence.rows_per_unit
     tests: list[SequentialTest] = [LimitTest(level) for level in subject.levels]
     if "cal_n" in subject.labels:
-        tests.append(Calibrated(subject.policy.calibration.tolerance))
+        tests.append(Calibrated(policy.calibration.tolerance, rows_per_unit=rows))
+        tests += _class_calibration(subject, rows)
+    tests += estimates.tests_of(subject)
+    if "pit" in subject.labels:
+        tests.append(_pit(subject, rows))
+    tests += smooth_tests(subject)
+    tests += fairness_tests(subject)
     if subject.whole:
-        tests += [LimitTest(level) for f in subject.features for level in feature_levels(f)]
-        decay = subject.policy.drift.decay
-        tests += [DriftTest(name, eps_of(subject, name), decay) for name in drifting(subject)]
-    return tuple(tests)
+        tests += [
+            LimitTest(level)
+            for feature in subject.features
+            for level in feature_levels(feature, rows_per_unit=rows)
+        ]
+        tests += [
+            DriftTest(name, eps_of(subject, name), policy.drift.decay, dispersion_of(subject, name))
+            for name in drifting(subject)
+        ]
+    tests += constant_tests(subject)
+    tests += embedding_tests(subject)
+    return tuple(test for test in tests if weight_of(policy, test.metric) > 0.0)
+
+
+def watches_of(subject: Subject) -> tuple[SequentialTest, ...]:
+    """What a stream is watched by without a promise: these raise the severity "watch" at most,
+    and spend nothing of the budget.
+
+    Examples
+    --------
+    >>> from schemas.policy import Opinion, Policy, Task
+    >>> from streams.decide.subject import subject_of
+    >>> policy = Policy(model="m", task=Task.BINARY, opinions=[Opinion.DDM])
+    >>> [test.feature for test in watches_of(subject_of(policy, None, whole=True))]
+    ['ddm']
+    """
+    lists = [DriftList()] if subject.whole and drifting(subject) else []
+    watches: list[SequentialTest] = [*lists, *opinions_of(subject)]
+    return tuple(one for one in watches if weight_of(subject.policy, one.metric) > 0.0)
+
+
+def _class_calibration(subject: Subject, rows: int) -> list[SequentialTest]:
+    """One test for each class of the stream of all, so that an alert names the class."""
+    classes = classes_of(subject.policy, subject.reference) if subject.whole else ()
+    return [
+        Calibrated(
+            subject.policy.calibration.tolerance,
+            rows_per_unit=rows,
+            metric="class_calibration",
+            feature=name,
+            severity=Severity.TICKET,
+        )
+        for name in classes
+    ]
+
+
+def _pit(subject: Subject, rows: int) -> DriftTest:
+    """Of label panes, in every segment: what quantiles promise is no matter of a reference."""
+    return DriftTest(
+        PIT,
+        eps_of(subject, PIT),
+        subject.policy.drift.decay,
+        dispersion=float(rows),
+        metric="pit",
+        part=Part.LABEL,
+    )
 
 
 class Asked(NamedTuple):
-    """A test of a stream, and its `SequentialTest.question` under the stream's subject."""
+    """A test of a stream, its `SequentialTest.question` under the stream's subject, and its part
+    of the stream's false-alarm budget."""
 
     test: SequentialTest
     question: str
+    fraction: float
 
 
 def asked_of(subject: Subject) -> tuple[Asked, ...]:
-    """`tests_of` with their questions."""
-    return tuple(Asked(test, test.question(subject)) for test in tests_of(subject))
+    """`tests_of` with their questions and their parts of the budget, then `watches_of` for
+    nothing."""
+    tests, watches = tests_of(subject), watches_of(subject)
+    kinds = [(test.metric, test.severity) for test in tests]
+    parts = [*fractions(subject.policy, kinds), *[0.0] * len(watches)]
+    tests += watches
+    return tuple(
+        Asked(test, test.question(subject), part) for test, part in zip(tests, parts, strict=True)
+    )
 
 
 def bet_each(

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from detectors.arrays import FloatArray, as_floats
 from detectors.bets import bounded
 from detectors.calibration.anytime import CalibrationSums, CalibrationTest
+from detectors.outcomes import classes_of
 from detectors.outcomes.calibration import BINS
+from detectors.quantities import Sums
+from detectors.summary import Ints, Layout
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
@@ -27,9 +31,19 @@ class Calibrated:
     The alert is over once the total, the slope, and the bin that had raised it, are shown to lie
     within ``tau``: six bets, all of which must win, so the chance to resolve while one of the
     three is outside is at most 5 %.
+
+    Parameters
+    ----------
+    tau
+        Tolerated gap.
+    rows_per_unit
+        Most rows that depend on each other; evidence is divided by it.
+    feature
+        The class whose probability is meant; "" for the score, or the best class's.
     """
 
     tau: float
+    rows_per_unit: int = 1
     detector: str = "calibration-e-sr"
     metric: str = "calibration"
     feature: str = ""
@@ -37,16 +51,19 @@ class Calibrated:
     severity: Severity = Severity.PAGE
 
     def question(self, subject: Subject) -> str:
-        """The tolerance."""
-        return content_id(self.metric, self.tau)
+        """The tolerance, and what evidence is divided by."""
+        asked = (self.metric, self.tau, self.rows_per_unit)
+        return content_id(*asked, self.feature) if self.feature else content_id(*asked)
 
     def read(self, seen: Evidence) -> Reading:
         """Mean of outcome less score, without its sign, with its 95 % interval."""
-        return gap_reading(seen.subject.labels, seen.vector, tau=self.tau)
+        sums = sums_of(seen, self.feature)
+        gap = Sums(round(sums.count), float(sums.d.sum()), float(sums.v.sum()))
+        return gap_reading(gap, tau=self.tau, rows_per_unit=self.rows_per_unit)
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet on total, slope and bins together."""
-        sums = sums_of(seen)
+        sums = self._sums(seen)
         if sums.count <= 0:
             return None
         test = self._test(memory)
@@ -55,7 +72,7 @@ class Calibrated:
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Bet that every deviation is back within ``tau``."""
-        sums = sums_of(seen)
+        sums = self._sums(seen)
         if sums.count <= 0:
             return None
         bets = [
@@ -79,6 +96,17 @@ class Calibrated:
             log_e=min(step.log_e for step in steps),
         )
 
+    def _sums(self, seen: Evidence) -> CalibrationSums:
+        """Evidence is linear in the sums: those of one unit count as those of one row."""
+        sums, rows = sums_of(seen, self.feature), self.rows_per_unit
+        return CalibrationSums(
+            n=sums.n / rows,
+            d=sums.d / rows,
+            v=sums.v / rows,
+            d_slope=sums.d_slope / rows,
+            v_slope=sums.v_slope / rows,
+        )
+
     def _components(self, memory: bytes, sums: CalibrationSums) -> list[tuple[float, float, float]]:
         """n, sum and sum of squares of the total, the slope and the bin that alarmed, if one."""
         parts = [
@@ -96,13 +124,29 @@ class Calibrated:
         return CalibrationTest.restore(state, bins=BINS, tau=self.tau)
 
 
-def sums_of(seen: Evidence) -> CalibrationSums:
-    """Calibration sums of a label pane."""
+def sums_of(seen: Evidence, of: str = "") -> CalibrationSums:
+    """Calibration sums of a label pane: of the score, or of the probability of a class."""
     layout, vector = seen.subject.labels, seen.vector
+    if of:
+        classes = classes_of(seen.subject.policy, seen.subject.reference)
+        return _class_sums(layout, vector, classes.index(of))
     return CalibrationSums(
         n=layout.values(vector, "cal_n"),
         d=layout.values(vector, "cal_y") - layout.values(vector, "cal_p"),
         v=layout.values(vector, "cal_sq"),
         d_slope=layout.total(vector, "slope_d"),
         v_slope=layout.total(vector, "slope_v"),
+    )
+
+
+def _class_sums(layout: Layout, vector: Ints, place: int) -> CalibrationSums:
+    def bins(name: str) -> FloatArray:
+        return as_floats(layout.values(vector, name)[place * BINS : (place + 1) * BINS])
+
+    return CalibrationSums(
+        n=bins("class_n"),
+        d=as_floats(bins("class_y") - bins("class_p")),
+        v=bins("class_sq"),
+        d_slope=float(layout.values(vector, "class_slope_d")[place]),
+        v_slope=float(layout.values(vector, "class_slope_v")[place]),
     )

@@ -9,7 +9,9 @@ from detectors.quantities import Sums, sums_of
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
+from streams.decide.measure.fairness import Beside
 from streams.decide.measure.interval import Reading
+from streams.decide.measure.labels import BESIDE, sums_beside
 from streams.decide.subject import Subject
 
 __all__ = ["ALPHA_RECOVERY", "Evidence", "Reading", "Recovery", "SequentialTest", "Step"]
@@ -34,27 +36,41 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """An open alert after one window: its evidence for the end, and whether it suffices."""
+    """An open alert after one window: its evidence for the end, and whether it suffices.
+
+    ``test_memory`` is the memory of a test that goes on while its alert is open, and after it;
+    None of one that rests, and starts anew once the alert is over.
+    """
 
     memory: list[float]
     over: bool
     log_e: float
+    test_memory: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a test sees of a window: the sums of its part.
 
-    ``against`` are those of the stream that it is compared with, where the test compares two.
+    ``against`` is the same of the stream that it is compared with, where the test compares two.
+    ``served`` are the sums of the predictions whose labels
+    ``vector`` has.
     """
 
     subject: Subject
     vector: Ints
     start_ms: int
-    against: Ints | None = None
+    against: Beside | None = None
+    served: Ints | None = None
 
     def sums(self, part: Part, metric: str, feature: str = "") -> Sums | None:
         """A metric of the window; None where its pane does not have it."""
+        if metric in BESIDE:
+            if self.served is None:
+                return None
+            return sums_beside(
+                self.subject.inputs, self.served, self.subject.labels, self.vector, metric
+            )
         return sums_of(self.subject.layout(part), self.vector, metric, feature)
 
 

@@ -56,15 +56,18 @@ class LimitTest:
         return self.level.severity
 
     def question(self, subject: Subject) -> str:
-        """The level, and on which side of it."""
+        """The level, its season, on which side of it, and what evidence is divided by."""
         level = self.level
-        return content_id(level.metric, level.feature, level.limit, level.worse, level.dispersion)
+        asked = (level.metric, level.feature, level.limit, level.worse, level.dispersion)
+        if level.season is None:
+            return content_id(*asked)
+        return content_id(*asked, level.season.rate.tolist(), level.season.traffic.tolist())
 
     def read(self, seen: Evidence) -> Reading:
         """Level of the window with its 95 % interval."""
         level = self.level
         sums = seen.sums(level.part, level.metric, level.feature) or Sums(0, 0.0)
-        low, high = interval_of(sums)
+        low, high = interval_of(sums, level.dispersion)
         return Reading(sums.n, sums.mean, low, high, self._limit(seen), level.worse)
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:

@@ -6,6 +6,7 @@ import math
 
 from detectors.arrays import FloatArray
 from detectors.sequential.e_sr import BudgetedESR
+from detectors.sequential.recovery import CleanWindows
 from streams.decide.detect.contract import ALPHA_RECOVERY, Recovery
 
 NOTHING = -1e300
@@ -46,6 +47,34 @@ def reverse(memory: list[float], increments: FloatArray) -> Recovery:
     share = ALPHA_RECOVERY * 6.0 / (math.pi * window) ** 2
     over = process.update(increments, share=share)
     return Recovery([window, *process.state()], over, process.log_m - math.log(ALPHA_RECOVERY))
+
+
+def after_clean_windows(
+    memory: list[float], *, clean: bool, test_memory: bytes | None = None
+) -> Recovery:
+    """Over after six clean windows in a row: a rule without a promise, for what has none itself.
+
+    Parameters
+    ----------
+    memory
+        What the last call returned; empty in the first window.
+    clean
+        Whether this window raises nothing.
+    test_memory
+        Memory of the test, where it goes on while its alert is open.
+
+    Examples
+    --------
+    >>> memory = []
+    >>> for clean in [True] * 5 + [False] + [True] * 6:
+    ...     step = after_clean_windows(memory, clean=clean)
+    ...     memory = step.memory
+    >>> step.over, memory
+    (True, [6.0])
+    """
+    windows = CleanWindows.restore(memory) if memory else CleanWindows()
+    over = windows.update(clean)
+    return Recovery(windows.state(), over, 0.0, test_memory)
 
 
 def restarted(memory: list[float]) -> list[float]:

@@ -67,16 +67,14 @@ def bins(layout: Layout, vector: Ints) -> list[Bin]:
     ]
 
 
-def gap_reading(layout: Layout, vector: Ints, *, tau: float) -> Reading:
+def gap_reading(gap: Sums, *, tau: float, rows_per_unit: int = 1) -> Reading:
     """Size of the mean deviation of outcomes from scores, for an alert on calibration."""
-    n = int(layout.counts(vector, "cal_n").sum())
-    gap = float(layout.values(vector, "cal_y").sum() - layout.values(vector, "cal_p").sum())
-    squares = float(layout.values(vector, "cal_sq").sum())
-    low, high = interval_of(Sums(n, gap, squares))
+    n = gap.n
+    low, high = interval_of(gap, rows_per_unit)
     if n <= 0 or low is None or high is None:
         return Reading(n, None, None, None, tau)
     near = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
-    return Reading(n, abs(gap) / n, near, max(abs(low), abs(high)), tau)
+    return Reading(n, abs(gap.s) / n, near, max(abs(low), abs(high)), tau)
 
 
 def _plain(name: str, n: int, value: float) -> Metric:

@@ -1,68 +1,163 @@
-"""PSI, Jensen-Shannon divergence and total variation of each feature and of the score."""
+"""PSI, Jensen-Shannon divergence and total variation of features, scores and answers."""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+from detectors.answers import item_lists
 from detectors.arrays import FloatArray, as_floats
+from detectors.calibration.pit import level_reference
 from detectors.drift import js, psi, tv
 from detectors.summary import Ints
-from schemas.windows import Metric
+from schemas.reference import CategoricalReference, NumericReference
+from schemas.windows import Metric, Verdict
 from streams.decide.measure.interval import LEVEL, judge, number
 from streams.decide.subject import Subject
 
 SCORE = "<score>"
 """Stands for the score where a feature is named; no feature of a reference is called that."""
 
+CLASS = "<class>"
+"""Likewise for the predicted classes."""
+
+ITEMS = "<items>"
+"""Likewise for the items of ranked lists."""
+
+PIT = ""
+"""Where the truth fell between the quantiles of a regression; of no feature, in label panes."""
+
+ANSWERS = {SCORE: "score", CLASS: "class", ITEMS: "items"}
+"""Fields of histograms that are of no feature, in input panes."""
+
 NULL_LEVEL = 0.01
 """Chance that a window without drift exceeds the threshold shown beside PSI and JS."""
 
 
 def drifting(subject: Subject) -> list[str]:
-    """Features with a reference and drift tests asked for, and the score if it has one."""
+    """Features with a reference and drift tests asked for; score, classes, items if it has them."""
     names = [
         feature.name
         for feature in subject.features
         if feature.contract.drift and feature.bins >= 2 and _has_rows(subject, feature.name)
     ]
-    return names + ([SCORE] if _has_rows(subject, SCORE) else [])
+    return names + [name for name in (SCORE, CLASS, ITEMS) if _has_rows(subject, name)]
 
 
 def reference_counts(subject: Subject, feature: str) -> FloatArray | None:
     """Histogram of a feature in the reference, shape (B,); None where there is none."""
     profile = subject.reference
-    if profile is None:
+    if profile is None or (feature in ANSWERS and histogram_name(feature) not in subject.inputs):
         return None
-    if feature == SCORE:
-        return None if profile.score is None else as_floats(profile.score.counts)
-    known = profile.numeric.get(feature) or profile.categorical.get(feature)
+    if feature == PIT:
+        return level_reference(profile.quantiles) if "pit" in subject.labels else None
+    if feature == ITEMS:
+        return None if profile.items is None else as_floats(profile.items.shares) * profile.items.n
+    known = (
+        {SCORE: profile.score, CLASS: profile.classes}[feature]
+        if feature in (SCORE, CLASS)
+        else profile.numeric.get(feature) or profile.categorical.get(feature)
+    )
     return None if known is None else as_floats(known.counts)
 
 
-def histogram_of(subject: Subject, vector: Ints, feature: str) -> Ints | None:
-    """Histogram of a feature in a window, shape (B,); None where the pane keeps none."""
-    name = "score" if feature == SCORE else f"{feature}:hist"
-    return subject.inputs.counts(vector, name) if name in subject.inputs else None
+def histogram_of(subject: Subject, vector: Ints, feature: str) -> FloatArray | None:
+    """Histogram of a feature in a window, shape (B,); None where the pane keeps none.
 
-
-def tv_metric(subject: Subject, vector: Ints, feature: str, *, eps: float) -> Metric | None:
-    """Total variation, corrected for chance, against the smallest distance that matters."""
-    counts, reference = histogram_of(subject, vector, feature), reference_counts(subject, feature)
-    if counts is None or reference is None or int(counts.sum()) <= 0:
+    A list counts once, over the buckets of all its items: they are not independent.
+    """
+    layout = subject.labels if feature == PIT else subject.inputs
+    name = histogram_name(feature)
+    if name not in layout:
         return None
-    low, high = (number(float(end)) for end in tv.interval(counts, reference, LEVEL))
-    return Metric(
-        name="tv",
+    return (
+        item_lists(layout, vector) if feature == ITEMS else as_floats(layout.counts(vector, name))
+    )
+
+
+def histogram_name(feature: str) -> str:
+    """The field of a pane that holds a histogram."""
+    return "pit" if feature == PIT else ANSWERS.get(feature) or f"{feature}:hist"
+
+
+def dispersion_of(subject: Subject, feature: str) -> float:
+    """So many rows of a feature are worth one independent row, in windows and in the reference."""
+    dependence, profile = subject.policy.dependence, subject.reference
+    known: NumericReference | CategoricalReference | None = None
+    if profile is not None and dependence.estimated:
+        known = profile.score if feature == SCORE else None
+        known = known or profile.numeric.get(feature) or profile.categorical.get(feature)
+    return max(float(dependence.rows_per_unit), 1.0 if known is None else known.dispersion)
+
+
+class Compared(NamedTuple):
+    """A histogram and its reference, both as so many independent rows, shape (B,)."""
+
+    window: FloatArray
+    reference: FloatArray
+
+
+def compared(subject: Subject, vector: Ints, feature: str) -> Compared | None:
+    """What measures of drift compare; None where one of the two is missing or empty."""
+    counts, reference = histogram_of(subject, vector, feature), reference_counts(subject, feature)
+    if counts is None or reference is None or size_of(counts) == 0:
+        return None
+    dispersion = dispersion_of(subject, feature)
+    return Compared(as_floats(counts / dispersion), as_floats(reference / dispersion))
+
+
+def size_of(counts: FloatArray) -> int:
+    """Rows in a histogram, whose entries may be parts of rows."""
+    return max(round(float(counts.sum())), 0)
+
+
+def tv_metric(
+    subject: Subject, vector: Ints, feature: str, *, eps: float, name: str = "tv"
+) -> Metric | None:
+    """Total variation, corrected for chance, against the smallest distance that matters."""
+    both = compared(subject, vector, feature)
+    if both is None:
+        return None
+    low, high = (number(float(end)) for end in tv.interval(*both, LEVEL))
+    shown = Metric(
+        name=name,
         feature=feature,
-        n=int(counts.sum()),
-        value=number(float(tv.corrected(counts, reference))),
+        n=_rows(subject, both, feature),
+        value=number(float(tv.corrected(*both))),
         low=low,
         high=high,
         budget=eps,
         verdict=judge(low, high, eps),
     )
+    if shown.verdict is not Verdict.CANNOT_TELL:
+        return shown
+    return shown.model_copy(update={"needed": needed(shown, _total(subject, feature), eps)})
+
+
+def needed(shown: Metric, reference: float, eps: float) -> int | None:
+    """How many more rows a verdict on a distance is expected to take.
+
+    A plan: the interval narrows with the root of the rows. None where no number would do, because
+    the distance is ``eps`` itself or the reference of so many rows is too small to tell.
+
+    Examples
+    --------
+    >>> shown = Metric(name="tv", n=100, value=0.0, low=0.0, high=0.2)
+    >>> needed(shown, 10_000, 0.05), needed(shown, 1_000, 0.05)
+    (1783, None)
+    """
+    if shown.value is None or shown.low is None or shown.high is None:
+        return None
+    gap = abs(eps - shown.value)
+    half = shown.high - shown.value if shown.value < eps else shown.value - shown.low
+    if gap == 0.0 or half <= 0.0:
+        return None
+    scale = (1.0 / shown.n + 1.0 / reference) * (gap / half) ** 2 - 1.0 / reference
+    return max(math.ceil(1.0 / scale) - shown.n, 1) if scale > 0.0 else None
 
 
 def metrics(subject: Subject, vector: Ints) -> list[Metric]:
-    """PSI, JS and TV of every feature and of the score.
+    """PSI, JS and TV of every feature, of the score, and of predicted classes or items.
 
     PSI and JS are corrected for chance; their budget is what a window of this size without drift
     exceeds once in a hundred. It is shown, not judged: a verdict needs a distance that matters,
@@ -72,30 +167,48 @@ def metrics(subject: Subject, vector: Ints) -> list[Metric]:
 
 
 def _three(subject: Subject, vector: Ints, feature: str) -> list[Metric]:
-    counts, reference = histogram_of(subject, vector, feature), reference_counts(subject, feature)
-    if counts is None or reference is None or int(counts.sum()) <= 0:
+    both = compared(subject, vector, feature)
+    if both is None:
         return []
-    n, m, bins = int(counts.sum()), int(reference.sum()), int(counts.size)
+    n, m = (max(size_of(counts), 1) for counts in both)
     found = [
         Metric(
             name=name,
             feature=feature,
-            n=n,
-            value=number(float(measure.corrected(counts, reference))),
+            n=_rows(subject, both, feature),
+            value=number(float(measure.corrected(*both))),
             low=number(float(low)),
             high=number(float(high)),
-            budget=number(measure.threshold(n, m, bins, NULL_LEVEL)),
+            budget=number(measure.threshold(n, m, both.window.size, NULL_LEVEL)),
         )
         for name, measure in (("psi", psi), ("js", js))
-        for low, high in (measure.interval(counts, reference, LEVEL),)
+        for low, high in (measure.interval(*both, LEVEL),)
     ]
     shown = tv_metric(subject, vector, feature, eps=eps_of(subject, feature))
     return found if shown is None else [*found, shown]
 
 
+def _rows(subject: Subject, both: Compared, feature: str) -> int:
+    return round(float(both.window.sum()) * dispersion_of(subject, feature))
+
+
+def _total(subject: Subject, feature: str) -> float:
+    """Rows of the reference."""
+    reference = reference_counts(subject, feature)
+    return 0.0 if reference is None else float(reference.sum())
+
+
+def pit(subject: Subject, labels: Ints) -> list[Metric]:
+    """Total variation of truths between a forecast's quantiles from the shares they promise."""
+    shown = tv_metric(subject, labels, PIT, eps=eps_of(subject, PIT), name="pit")
+    return [] if shown is None else [shown]
+
+
 def eps_of(subject: Subject, feature: str) -> float:
-    """Smallest distance that matters for a feature, or for the score."""
+    """Smallest distance that matters for a feature, for the score, for a forecast's quantiles."""
     drift = subject.policy.drift
+    if feature == PIT:
+        return subject.policy.calibration.tolerance
     return drift.score if feature == SCORE else drift.features
 
 

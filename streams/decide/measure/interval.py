@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from detectors.bets.grid import Side
 from detectors.intervals import mean_interval, wilson
+from detectors.metrics.estimate import Estimate
 from detectors.planning import needed_binary
 from detectors.quantities import Sums
 from schemas.windows import Metric, Verdict
@@ -17,7 +18,11 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a test saw in a window, for people: 95 % interval, n, and the level not to cross."""
+    """What a test saw in a window, for people: 95 % interval, n, and the level not to cross.
+
+    ``beside`` is the segment that the stream was compared with, "" where the test compares none;
+    ``names`` are the features that a list names.
+    """
 
     n: int
     value: float | None
@@ -25,6 +30,8 @@ class Reading:
     high: float | None
     level: float | None
     worse: Side = "above"
+    beside: str = ""
+    names: tuple[str, ...] = ()
 
 
 def number(value: float) -> float | None:
@@ -38,14 +45,25 @@ def number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def interval_of(sums: Sums) -> tuple[float | None, float | None]:
-    """Interval of a rate (Wilson) or of a mean (large sample); None where nothing is known."""
+def interval_of(sums: Sums, dispersion: float = 1.0) -> tuple[float | None, float | None]:
+    """Interval of a rate (Wilson) or of a mean (large sample); None where nothing is known.
+
+    ``dispersion`` events that depend on each other count as one.
+
+    Examples
+    --------
+    >>> [round(end, 3) for end in interval_of(Sums(400, 40.0))]
+    [0.074, 0.133]
+    >>> [round(end, 3) for end in interval_of(Sums(400, 40.0), dispersion=10.0)]
+    [0.04, 0.231]
+    """
     if sums.n <= 0:
         return None, None
+    n, s = sums.n / dispersion, sums.s / dispersion
     if sums.q is None:
-        low, high = wilson(sums.s, sums.n, LEVEL)
+        low, high = wilson(s, n, LEVEL)
     else:
-        low, high = mean_interval(sums.n, sums.s, sums.q, LEVEL)
+        low, high = mean_interval(n, s, sums.q / dispersion, LEVEL)
     return number(float(low)), number(float(high))
 
 
@@ -85,6 +103,7 @@ def metric_of(
     feature: str = "",
     budget: float | None = None,
     floor: float | None = None,
+    dispersion: float = 1.0,
 ) -> Metric:
     """A rate or a mean with interval and verdict.
 
@@ -92,16 +111,12 @@ def metric_of(
     ----------
     budget, floor
         Highest and lowest acceptable level; None where there is none.
+    dispersion
+        So many events that depend on each other count as one.
     """
-    low, high = interval_of(sums)
-    sides: tuple[tuple[float | None, Side], ...] = ((budget, "above"), (floor, "below"))
-    judged = [
-        (verdict, level)
-        for level, worse in sides
-        if (verdict := judge(low, high, level, worse)) is not None
-    ]
-    verdict = worst([verdict for verdict, _ in judged]) if judged else None
-    open_ = [needed(sums, level) for found, level in judged if found is Verdict.CANNOT_TELL]
+    low, high = interval_of(sums, dispersion)
+    verdict, undecided = _judged(low, high, budget, floor)
+    open_ = [needed(sums, level, dispersion) for level in undecided]
     return Metric(
         name=name,
         feature=feature,
@@ -118,7 +133,78 @@ def metric_of(
     )
 
 
-def needed(sums: Sums, level: float | None) -> int | None:
+def _judged(
+    low: float | None, high: float | None, budget: float | None, floor: float | None
+) -> tuple[Verdict | None, list[float]]:
+    """The verdict between a budget and a floor, and the levels about which nothing can be told."""
+    sides: tuple[tuple[float | None, Side], ...] = ((budget, "above"), (floor, "below"))
+    found = [
+        (verdict, level)
+        for level, worse in sides
+        if level is not None and (verdict := judge(low, high, level, worse)) is not None
+    ]
+    verdict = worst([one for one, _ in found]) if found else None
+    return verdict, [level for one, level in found if one is Verdict.CANNOT_TELL]
+
+
+def estimated(
+    name: str,
+    n: int,
+    estimate: Estimate,
+    *,
+    feature: str = "",
+    budget: float | None = None,
+    floor: float | None = None,
+) -> Metric:
+    """A number that is no mean of rows, with verdict.
+
+    Parameters
+    ----------
+    n
+        Events behind it.
+    estimate
+        Value and interval, of shape ().
+    budget, floor
+        Highest and lowest acceptable level; None where there is none.
+    """
+    value, low, high = (number(float(end)) for end in estimate)
+    verdict, undecided = _judged(low, high, budget, floor)
+    open_ = [_needed_to_narrow(n, value, low, high, level) for level in undecided]
+    return Metric(
+        name=name,
+        feature=feature,
+        n=n,
+        value=value,
+        low=low,
+        high=high,
+        budget=budget,
+        floor=floor,
+        verdict=verdict,
+        needed=max((more for more in open_ if more is not None), default=None)
+        if verdict is Verdict.CANNOT_TELL
+        else None,
+    )
+
+
+def _needed_to_narrow(
+    n: int, value: float | None, low: float | None, high: float | None, level: float
+) -> int | None:
+    """How many more events until the interval ends before the level, if the value stays.
+
+    Widths fall with the root of the number of events.
+
+    Examples
+    --------
+    >>> _needed_to_narrow(100, 0.8, 0.7, 0.9, 0.75), _needed_to_narrow(100, 0.8, 0.7, 0.9, 0.8)
+    (300, None)
+    """
+    if value is None or low is None or high is None or value == level:
+        return None
+    half = value - low if value > level else high - value
+    return max(math.ceil(n * ((half / (value - level)) ** 2 - 1.0) - 1e-9), 1)
+
+
+def needed(sums: Sums, level: float | None, dispersion: float = 1.0) -> int | None:
     """How many more events of this kind a verdict is expected to take.
 
     A plan, from the events that a sequential test would need. None where no number would do:
@@ -138,7 +224,7 @@ def needed(sums: Sums, level: float | None) -> int | None:
     share, limit = (mean - sums.lo) / span, (level - sums.lo) / span
     if not 0.0 <= share <= 1.0:
         return None
-    events = needed_binary(share, limit, LEVEL)
+    events = dispersion * needed_binary(share, limit, LEVEL)
     return max(math.ceil(events) - sums.n, 1) if math.isfinite(events) else None
 
 

@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypedDict
 
 import numpy as np
 
+from detectors.fairness.gaps import LEAST
+from detectors.outcomes import classes_of
 from detectors.outcomes.contract import DELAYS_MS
-from detectors.quantities import FEATURE_METRICS, INPUT_METRICS, LABEL_METRICS, sums_of
+from detectors.outcomes.feedback import WEIGHTED_METRICS, sources_of
+from detectors.quantities import (
+    CLASS_METRICS,
+    FEATURE_METRICS,
+    INPUT_METRICS,
+    LABEL_METRICS,
+    TOLD_METRICS,
+    sums_of,
+)
 from detectors.summary import Ints
 from schemas.ids import content_id
 from schemas.predictions import Arm
-from schemas.windows import Coverage, Metric, Verdict, WindowResult
+from schemas.summaries import Part
+from schemas.windows import Bin, Coverage, Metric, Verdict, WindowResult
+from streams.decide.completeness import UNKNOWN, Expected
 from streams.decide.levels import Level, feature_levels
-from streams.decide.measure import calibration, drift, latency
+from streams.decide.measure import (
+    calibration,
+    drift,
+    drift_list,
+    embeddings,
+    estimates,
+    fairness,
+    items,
+    latency,
+    patterns,
+    smooth,
+)
 from streams.decide.measure.interval import metric_of, worst
+from streams.decide.measure.labels import LABEL_RATE, sums_beside, weighted
 from streams.decide.state import WindowKey
 from streams.decide.subject import Subject
 
@@ -36,6 +61,9 @@ def window_result(
     matured: bool,
     revision: int,
     cut: dict[str, int],
+    expected: Expected = UNKNOWN,
+    beside: Mapping[Part, fairness.Beside] = MappingProxyType({}),
+    drifted: Sequence[str] = (),
 ) -> WindowResult:
     """The result of a window.
 
@@ -47,18 +75,31 @@ def window_result(
         How many predictions of them were late.
     matured
         Whether its labels are old enough to be judged.
+    expected
+        What windows before it let expect of its labels.
+    beside
+        Inputs and labels of the group that a group's window is compared with, if there is one.
+    drifted
+        Features that had drifted by the time the window was judged.
     """
-    known = coverage(subject, inputs, labels, matured=matured)
+    known = coverage(subject, inputs, labels, matured=matured, expected=expected)
     metrics = [
-        *_label_metrics(subject, labels, known),
-        *_input_metrics(subject, inputs),
+        *_label_metrics(subject, inputs, labels, known, key.start_ms, beside.get(Part.LABEL)),
+        *_input_metrics(subject, inputs, key.start_ms, beside.get(Part.INPUT)),
     ]
+    if subject.group:
+        metrics = [fairness.hidden(metric) for metric in metrics]
+    # An estimate may rest on what is no longer so: it never makes a window degraded by itself.
+    verdict = worst([metric.verdict for metric in metrics if metric.verdict is not None])
+    judged = known.matured and known.share >= subject.policy.labels.coverage
+    metrics += estimates.metrics(subject, inputs, labels, key.start_ms, judged=judged)
     return WindowResult(
         id=window_id(key),
         model=key.model,
         version=key.version,
         arm=Arm(key.arm),
         segment=key.segment,
+        against=beside[Part.INPUT].segment if beside else "",
         start_ms=key.start_ms,
         end_ms=key.start_ms + subject.policy.window_ms,
         policy=key.policy,
@@ -68,15 +109,30 @@ def window_result(
         duplicates=subject.inputs.count(inputs, "n_duplicate"),
         strays=subject.inputs.count(inputs, "n_stray"),
         coverage=known,
-        verdict=worst([metric.verdict for metric in metrics if metric.verdict is not None]),
+        verdict=verdict,
         metrics=metrics,
-        reliability=calibration.bins(subject.labels, labels),
+        drifted=drift_list.drifted(subject, inputs),
+        drifted_so_far=list(drifted),
+        reliability=_reliability(subject, labels),
         revision=revision,
         cut=cut,
     )
 
 
-def coverage(subject: Subject, inputs: Ints, labels: Ints, *, matured: bool) -> Coverage:
+def _reliability(subject: Subject, labels: Ints) -> list[Bin]:
+    """Points of the reliability diagram, of a group only where its numbers are shown."""
+    few = subject.group and subject.labels.count(labels, "n") < LEAST
+    return [] if few else calibration.bins(subject.labels, labels)
+
+
+def coverage(
+    subject: Subject,
+    inputs: Ints,
+    labels: Ints,
+    *,
+    matured: bool,
+    expected: Expected = UNKNOWN,
+) -> Coverage:
     """How much of the truth of a window is known, and how long it took to come."""
     predictions = subject.inputs.count(inputs, "n")
     labelled = subject.labels.count(labels, "n")
@@ -86,6 +142,8 @@ def coverage(subject: Subject, inputs: Ints, labels: Ints, *, matured: bool) -> 
         share=labelled / predictions if predictions > 0 else 0.0,
         matured=matured,
         median_delay_ms=_median_delay_ms(subject.labels.counts(labels, "delay")),
+        expected_share=expected.share,
+        complete_ms=expected.complete_ms,
     )
 
 
@@ -98,18 +156,64 @@ def _median_delay_ms(counts: Ints) -> int | None:
     return DELAYS_MS[bucket] if bucket < len(DELAYS_MS) else None
 
 
-def _label_metrics(subject: Subject, labels: Ints, known: Coverage) -> list[Metric]:
+def _label_metrics(
+    subject: Subject,
+    inputs: Ints,
+    labels: Ints,
+    known: Coverage,
+    start_ms: int,
+    beside: fairness.Beside | None,
+) -> list[Metric]:
     found = [
-        metric_of(name, sums, **_levels(subject.levels, name))
+        metric_of(name, sums, **_levels(subject, subject.levels, name, start_ms))
         for name in LABEL_METRICS
         if (sums := sums_of(subject.labels, labels, name)) is not None
     ]
+    found += [
+        metric_of(name, sums, feature=of, **_levels(subject, subject.levels, name, start_ms, of))
+        for of in classes_of(subject.policy, subject.reference)
+        for name in CLASS_METRICS
+        if (sums := sums_of(subject.labels, labels, name, of)) is not None
+    ]
     found += calibration.metrics(subject.labels, labels)
+    found += drift.pit(subject, labels)
+    found += smooth.metrics(subject, labels)
+    found += fairness.metrics(subject, labels, beside, Part.LABEL)
+    found += _told(subject, inputs, labels, start_ms)
+    came = _label_rate(subject, inputs, labels, known, start_ms)
     floor = subject.policy.labels.coverage
     if known.matured and known.share >= floor:
-        return found
+        return found + came
     missing = max(math.ceil(floor * known.predictions) - known.labelled, 0)
-    return [_undecided(metric, missing) for metric in found]
+    return [_undecided(metric, missing) for metric in found] + came
+
+
+def _told(subject: Subject, inputs: Ints, labels: Ints, start_ms: int) -> list[Metric]:
+    """What is known of the labels themselves, and errors weighted by their propensity."""
+    sources = sources_of(subject.policy)
+    found = [
+        metric_of(name, sums, feature=of, **_levels(subject, subject.levels, name, start_ms, of))
+        for of in ("", *sources)
+        for name in TOLD_METRICS
+        if (sums := sums_of(subject.labels, labels, name, of)) is not None and sums.n > 0
+    ]
+    levels = [
+        (name, _levels(subject, subject.levels, name, start_ms)["budget"])
+        for name in WEIGHTED_METRICS
+    ]
+    return found + weighted(subject.inputs, inputs, subject.labels, labels, levels)
+
+
+def _label_rate(
+    subject: Subject, inputs: Ints, labels: Ints, known: Coverage, start_ms: int
+) -> list[Metric]:
+    """Share of predictions with a label: judged at maturity, above all where there are few."""
+    sums = sums_beside(subject.inputs, inputs, subject.labels, labels, LABEL_RATE)
+    if sums is None or not 0 <= sums.s <= sums.n or sums.n == 0:
+        return []
+    level = _levels(subject, subject.levels, LABEL_RATE, start_ms)
+    metric = metric_of(LABEL_RATE, sums, **level)
+    return [metric if known.matured else _undecided(metric, 0)]
 
 
 def _undecided(metric: Metric, missing: int) -> Metric:
@@ -119,17 +223,28 @@ def _undecided(metric: Metric, missing: int) -> Metric:
     return metric.model_copy(update={"verdict": Verdict.CANNOT_TELL, "needed": missing or None})
 
 
-def _input_metrics(subject: Subject, inputs: Ints) -> list[Metric]:
+def _input_metrics(
+    subject: Subject, inputs: Ints, start_ms: int, beside: fairness.Beside | None
+) -> list[Metric]:
     found = [
-        metric_of(name, sums, **_levels(subject.levels, name))
+        metric_of(name, sums, **_levels(subject, subject.levels, name, start_ms))
         for name in INPUT_METRICS
         if (sums := sums_of(subject.inputs, inputs, name)) is not None and sums.n > 0
     ]
+    found += fairness.metrics(subject, inputs, beside, Part.INPUT)
     found += latency.metrics(subject.inputs, inputs)
+    found += items.metrics(subject, inputs)
+    found += patterns.metrics(subject, inputs)
+    found += embeddings.metrics(subject, inputs)
     for feature in subject.features:
         levels = feature_levels(feature)
         found += [
-            metric_of(name, sums, feature=feature.name, **_levels(levels, name))
+            metric_of(
+                name,
+                sums,
+                feature=feature.name,
+                **_levels(subject, levels, name, start_ms, feature.name),
+            )
             for name in FEATURE_METRICS
             if (sums := sums_of(subject.inputs, inputs, name, feature.name)) is not None
             and sums.n > 0
@@ -140,9 +255,19 @@ def _input_metrics(subject: Subject, inputs: Ints) -> list[Metric]:
 class _Levels(TypedDict):
     budget: float | None
     floor: float | None
+    dispersion: float
 
 
-def _levels(levels: Iterable[Level], metric: str) -> _Levels:
-    """Budget and floor of a metric."""
-    found = {level.worse: level.limit for level in levels if level.metric == metric}
-    return _Levels(budget=found.get("above"), floor=found.get("below"))
+def _levels(
+    subject: Subject, levels: Iterable[Level], metric: str, start_ms: int, feature: str = ""
+) -> _Levels:
+    """Budget and floor of a metric in a window, and how many events count as one."""
+    policy = subject.policy
+    own = [level for level in levels if level.metric == metric and level.feature == feature]
+    found = {level.worse: level.at(start_ms, policy.window_ms) for level in own}
+    rows = float(policy.dependence.rows_per_unit)
+    return _Levels(
+        budget=found.get("above"),
+        floor=found.get("below"),
+        dispersion=max([rows, *(level.dispersion for level in own)]),
+    )

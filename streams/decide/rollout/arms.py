@@ -58,7 +58,7 @@ def cohort_at(
         end_ms=end,
         from_ms=first_pane(rollout.start_ms, subject.policy.pane_ms),
         due_ms=end + (subject.label_delay_ms if labels else subject.input_delay_ms),
-        canary=WindowKey(rollout.model, rollout.canary, Arm.CANARY, "", *hashes, start),
+        canary=WindowKey(rollout.model, rollout.canary, rollout.arm, "", *hashes, start),
         baseline=WindowKey(rollout.model, rollout.baseline, Arm.BASELINE, "", *hashes, start),
     )
 

@@ -15,15 +15,23 @@ from dataclasses import dataclass
 import msgspec
 
 from detectors.canary.three_way import Decision, decide
-from detectors.canary.three_way import Guardrail as Processes
 from detectors.canary.three_way import Verdict as Choice
 from schemas.policy import Guardrail, Policy, duration_ms
+from schemas.predictions import Arm
 from schemas.rollouts import RolloutAction, RolloutEvent
 from streams.control import Control
 from streams.decide.rollout.arms import Cohort, cohort_at, first_pane, pair, served
-from streams.decide.rollout.events import Look, event
+from streams.decide.rollout.events import ENDS, Look, event
 from streams.decide.rollout.plan import Rollout
-from streams.decide.rollout.rails import METRICS, add, evidence, needs_labels, split_of
+from streams.decide.rollout.rails import (
+    METRICS,
+    add,
+    evidence,
+    needs_labels,
+    processes_of,
+    split_of,
+)
+from streams.decide.rollout.shadow import add_pairs, pairs_of, shadow_guardrails
 from streams.decide.state import Rail, RolloutState, State, Track, Watermarks
 from streams.decide.subject import Subjects
 
@@ -45,6 +53,22 @@ class Course:
     def deadline_ms(self) -> int:
         """When the watch ends."""
         return self.rollout.start_ms + duration_ms(self.policy.canary.watch_for)
+
+    @property
+    def next_step(self) -> RolloutAction:
+        """What is advised of a version that is not worse."""
+        if self.rollout.arm is Arm.SHADOW:
+            return RolloutAction.CANARY_ADVISED
+        return RolloutAction.PROMOTION_ADVISED
+
+    @property
+    def way_out(self) -> RolloutAction:
+        """What is said of a version that is worse; a shadow has no traffic to be taken away."""
+        if self.rollout.arm is Arm.SHADOW:
+            return RolloutAction.STOP_ADVISED
+        if self.policy.canary.automatic:
+            return RolloutAction.ROLLBACK_REQUESTED
+        return RolloutAction.ROLLBACK_ADVISED
 
     @property
     def waits(self) -> bool:
@@ -71,7 +95,11 @@ def advance(
     known = state.rollouts.get(rollout.id)
     if policy is None or (known is not None and known.over):
         return []
-    course = Course(state, control, subjects, rollout, policy, guardrails_of(policy), now, cut)
+    shadow = rollout.arm is Arm.SHADOW
+    guardrails = shadow_guardrails(policy) if shadow else guardrails_of(policy)
+    if not guardrails:
+        return []
+    course = Course(state, control, subjects, rollout, policy, guardrails, now, cut)
     first = first_pane(rollout.start_ms, policy.pane_ms)
     before = known or RolloutState(Track(first), Track(first))
     after, early = _early(course, before)
@@ -126,7 +154,7 @@ def _full(course: Course, known: RolloutState) -> tuple[RolloutState, list[Rollo
             events.append(said)
         elif choice.verdict is Choice.PROMOTE:
             known = msgspec.structs.replace(known, promoted_at_ms=cohort.due_ms)
-            events.append(event(look, RolloutAction.PROMOTION_ADVISED, _reason(choice)))
+            events.append(event(look, course.next_step, _reason(choice)))
         else:
             events.append(event(look, RolloutAction.HOLD, _reason(choice)))
     return _end(course, known, events)
@@ -157,22 +185,17 @@ def _roll_back(
     course: Course, known: RolloutState, look: Look, choice: Decision
 ) -> tuple[RolloutState, RolloutEvent]:
     """The earlier due time counts where both tracks find harm."""
-    automatic = course.policy.canary.automatic
-    action = RolloutAction.ROLLBACK_REQUESTED if automatic else RolloutAction.ROLLBACK_ADVISED
     first = min(look.due_ms, known.rollback_at_ms or look.due_ms)
     known = msgspec.structs.replace(known, rollback_at_ms=first)
-    return known, event(look, action, _reason(choice))
+    return known, event(look, course.way_out, _reason(choice))
 
 
 def _once(events: list[RolloutEvent], *, told: bool) -> list[RolloutEvent]:
     """Events in order of due time, each id once; a rollback told before is not told again."""
-    rollbacks = (RolloutAction.ROLLBACK_REQUESTED, RolloutAction.ROLLBACK_ADVISED)
     ordered = sorted(events, key=lambda said: said.decided_at_ms)
     unique = {said.id: said for said in reversed(ordered)}
     return [
-        said
-        for said in ordered
-        if unique[said.id] is said and not (told and said.action in rollbacks)
+        said for said in ordered if unique[said.id] is said and not (told and said.action in ENDS)
     ]
 
 
@@ -215,6 +238,15 @@ def _observe(
     """A track after one more window; bets only where both arms are fit to be compared."""
     n_canary, n_baseline = served(course.state, cohort)
     rails: dict[str, Rail] = dict(track.rails)
+    if course.rollout.arm is Arm.SHADOW:
+        pairs = pairs_of(course.state, cohort)
+        if pairs is not None:
+            rows = course.policy.dependence.rows_per_unit
+            rails |= {
+                g.metric: add_pairs(rails.get(g.metric), g, pairs, rows_per_unit=rows)
+                for g in guardrails
+            }
+        return Track(next_ms=cohort.end_ms, rails=rails, split=track.split)
     for guardrail in guardrails:
         both = pair(course.state, cohort, guardrail)
         if both is not None:
@@ -223,7 +255,8 @@ def _observe(
             )
     split, share = split_of(track, course.policy.canary), course.rollout.share
     if share is not None and share < 1 and n_canary + n_baseline > 0:
-        split.update([n_canary, n_baseline], planned=[share, 1.0 - share])
+        rows = course.policy.dependence.rows_per_unit
+        split.update([n_canary / rows, n_baseline / rows], planned=[share, 1.0 - share])
     return Track(next_ms=cohort.end_ms, rails=rails, split=split.state())
 
 
@@ -231,12 +264,7 @@ def _decide(
     course: Course, track: Track, cohort: Cohort, guardrails: Sequence[Guardrail]
 ) -> Decision:
     canary = course.policy.canary
-    processes = [
-        Processes.restore(g.metric, track.rails[g.metric].processes)
-        if g.metric in track.rails
-        else Processes(g.metric)
-        for g in guardrails
-    ]
+    processes = [processes_of(g, track.rails.get(g.metric)) for g in guardrails]
     weight = 1.0 / len(course.guardrails)
     return decide(
         processes,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.ids import content_id
-from schemas.policy import duration_ms
+from schemas.policy import Policy, duration_ms
 from schemas.rollouts import GuardrailEvidence, RolloutAction, RolloutEvent
 from streams.decide.rollout.plan import Rollout
 from streams.decide.sentences import level, moment, named
 from streams.decide.subject import Subject
 
-ASSUMPTION = "assumes independent requests"
+ROLLBACKS = frozenset({RolloutAction.ROLLBACK_REQUESTED, RolloutAction.ROLLBACK_ADVISED})
+ENDS = ROLLBACKS | {RolloutAction.STOP_ADVISED}
+"""What is said of a version that is worse: a canary is rolled back, a shadow stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,18 @@ class Look:
     cut: dict[str, int]
 
 
+def assumption(policy: Policy) -> str:
+    """What the evidence of a rollout rests on."""
+    rows = policy.dependence.rows_per_unit
+    if rows == 1:
+        return "assumes independent requests"
+    return f"assumes that at most {rows} requests of one user depend on each other"
+
+
 def event(look: Look, action: RolloutAction, reason: str) -> RolloutEvent:
     """The event of a look; a hold is said once for each window, all else once for a rollout."""
     rollout = look.rollout
-    rollback = action in (RolloutAction.ROLLBACK_REQUESTED, RolloutAction.ROLLBACK_ADVISED)
+    rollback = action in ROLLBACKS
     id_ = event_id(rollout, action, look.start_ms)
     expiry = duration_ms(look.subject.policy.canary.expiry)
     return RolloutEvent(
@@ -46,7 +56,7 @@ def event(look: Look, action: RolloutAction, reason: str) -> RolloutEvent:
         generation=rollout.generation,
         reason=reason,
         summary=summary(look, action, reason),
-        assumption=ASSUMPTION,
+        assumption=assumption(look.subject.policy),
         guardrails=look.guardrails,
         log_e_share=look.log_e_share,
         share_ok=look.share_ok,
@@ -57,6 +67,7 @@ def event(look: Look, action: RolloutAction, reason: str) -> RolloutEvent:
         idempotency_key=id_,
         policy=look.subject.policy_hash,
         cut=look.cut,
+        arm=rollout.arm,
     )
 
 
@@ -64,7 +75,7 @@ def event_id(rollout: Rollout, action: RolloutAction, start_ms: int) -> str:
     """Id of an event; a rollback has one id, advised or requested."""
     if action is RolloutAction.HOLD:
         return content_id(rollout.id, action, start_ms)
-    if action in (RolloutAction.ROLLBACK_REQUESTED, RolloutAction.ROLLBACK_ADVISED):
+    if action in ROLLBACKS:
         return content_id(rollout.id, "rollback")
     return content_id(rollout.id, action)
 
@@ -74,6 +85,8 @@ _WORDS = {
     RolloutAction.PROMOTION_ADVISED: "Promotion advised:",
     RolloutAction.ROLLBACK_ADVISED: "Rollback advised:",
     RolloutAction.ROLLBACK_REQUESTED: "Rollback requested:",
+    RolloutAction.CANARY_ADVISED: "As a canary it may go on:",
+    RolloutAction.STOP_ADVISED: "Stopping the shadow is advised:",
     RolloutAction.EXPIRED: "The watch is over without a verdict:",
 }
 

@@ -1,4 +1,4 @@
-"""Which canaries run beside which baseline, from deployment events alone."""
+"""Which canaries and shadows run beside which baseline, from deployment events alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _ENDS = frozenset(
 class Rollout:
     """A canary from its start until the serving versions change again.
 
-    ``share`` is its planned share of the traffic; ``stop_ms`` is None while it runs.
+    ``share`` is its planned share of the traffic; ``stop_ms`` is None while it runs. Where ``arm``
+    says so, ``canary`` is a shadow: it ends when its role or the baseline changes.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Rollout:
     share: float | None
     start_ms: int
     stop_ms: int | None
+    arm: Arm = Arm.CANARY
 
 
 def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
@@ -43,8 +45,8 @@ def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
     Parameters
     ----------
     events
-        Deployment events of one model in order of time. A canary without a baseline before it
-        cannot be compared, and is left out.
+        Deployment events of one model in order of time. A version deployed in the role of a shadow
+        is one. What has no baseline before it cannot be compared, and is left out.
 
     Examples
     --------
@@ -70,13 +72,20 @@ def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
             # A start told twice, in other words, is one rollout: the last word holds.
             rollout = _rollout(event, baseline, _stop(ordered[place + 1 :]))
             found[rollout.id] = rollout
+        elif _is_shadow(event) and baseline is not None and baseline != event.version:
+            stop_ms = _shadow_stop(event.version, ordered[place + 1 :])
+            rollout = _rollout(event, baseline, stop_ms, arm=Arm.SHADOW)
+            found[rollout.id] = rollout
     return list(found.values())
 
 
-def _rollout(event: DeploymentEvent, baseline: str, stop_ms: int | None) -> Rollout:
+def _rollout(
+    event: DeploymentEvent, baseline: str, stop_ms: int | None, *, arm: Arm = Arm.CANARY
+) -> Rollout:
     start = milliseconds(event.time)
+    kind = "rollout" if arm is Arm.CANARY else "shadow"
     return Rollout(
-        id=content_id("rollout", event.model, event.version, event.generation, start),
+        id=content_id(kind, event.model, event.version, event.generation, start),
         model=event.model,
         canary=event.version,
         baseline=baseline,
@@ -84,6 +93,23 @@ def _rollout(event: DeploymentEvent, baseline: str, stop_ms: int | None) -> Roll
         share=event.share,
         start_ms=start,
         stop_ms=stop_ms,
+        arm=arm,
+    )
+
+
+def _is_shadow(event: DeploymentEvent) -> bool:
+    return event.action is DeploymentAction.DEPLOYED and event.role is Arm.SHADOW
+
+
+def _shadow_stop(version: str, later: Iterable[DeploymentEvent]) -> int | None:
+    """When the baseline changes, or this version does anything else."""
+    return next(
+        (
+            milliseconds(event.time)
+            for event in later
+            if _takes_over(event) or (event.version == version and not _is_shadow(event))
+        ),
+        None,
     )
 
 

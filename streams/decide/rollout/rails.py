@@ -10,6 +10,7 @@ from detectors.bets import two_sample
 from detectors.canary import DifferenceSequence, SampleRatio
 from detectors.canary.three_way import Guardrail as Processes
 from detectors.quantities import Sums
+from detectors.sequential.confidence_sequence import BoundedConfidenceSequence
 from detectors.sequential.e_process import log_threshold
 from schemas.policy import Canary, Guardrail, Policy
 from schemas.rollouts import GuardrailEvidence
@@ -29,6 +30,9 @@ PRIOR_EVENTS = 50
 """Events that the first guess of the baseline's level counts for."""
 
 WIDEST_MARGIN = 0.99
+
+PAIRED_MEMORY = 3
+"""Numbers that the interval of a difference between pairs rests on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,16 @@ def add(rail: Rail | None, guardrail: Guardrail, pair: Pair, policy: Policy) -> 
     The guess of the baseline's level comes from the windows before this one, and from the budget
     before there were any: taken from the window itself, it would make the bets unfair.
     """
-    known = rail or Rail(Processes(guardrail.metric).state(), [])
+    known = rail or Rail(processes_of(guardrail, None).state(), [])
     if not pair.comparable:
         return known
     guess = _guess(known, prior(policy, guardrail.metric))
-    processes = Processes.restore(guardrail.metric, known.processes)
+    processes = processes_of(guardrail, known)
     difference = (
         DifferenceSequence.restore(known.difference) if known.difference else DifferenceSequence()
     )
-    _bet(processes, difference, pair, guess, min(guardrail.margin, WIDEST_MARGIN))
+    rows = policy.dependence.rows_per_unit
+    _bet(processes, difference, pair, guess, min(guardrail.margin, WIDEST_MARGIN), rows)
     return Rail(
         processes=processes.state(),
         difference=difference.state(),
@@ -74,12 +79,26 @@ def add(rail: Rail | None, guardrail: Guardrail, pair: Pair, policy: Policy) -> 
     )
 
 
+def processes_of(guardrail: Guardrail, rail: Rail | None) -> Processes:
+    """The e-processes of a guardrail; None stands for one that has seen no window."""
+    if rail is None:
+        return Processes(guardrail.metric, two_sample.WEIGHTS)
+    return Processes.restore(guardrail.metric, rail.processes, two_sample.WEIGHTS)
+
+
 def _bet(
-    processes: Processes, difference: DifferenceSequence, pair: Pair, guess: float, margin: float
+    processes: Processes,
+    difference: DifferenceSequence,
+    pair: Pair,
+    guess: float,
+    margin: float,
+    rows_per_unit: int,
 ) -> None:
+    """Evidence is linear in the sums, so those of one row in so many temper it."""
     canary, baseline = pair.canary, pair.baseline
     if canary.q is None or baseline.q is None:
         counts = {"n_c": canary.n, "k_c": canary.s, "n_b": baseline.n, "k_b": baseline.s}
+        counts = {name: value / rows_per_unit for name, value in counts.items()}
         processes.update(
             harm=two_sample.increments_binary(**counts, b0=guess, d=margin, side="harm"),
             benefit=two_sample.increments_binary(**counts, b0=guess, d=margin, side="benefit"),
@@ -94,6 +113,7 @@ def _bet(
         "s_b": baseline.s,
         "q_b": baseline.q,
     }
+    sums = {name: value / rows_per_unit for name, value in sums.items()}
     processes.update(
         harm=two_sample.increments_bounded(**sums, b0=guess, d=margin, side="harm"),
         benefit=two_sample.increments_bounded(**sums, b0=guess, d=margin, side="benefit"),
@@ -136,12 +156,10 @@ def evidence(
 
 
 def _evidence(guardrail: Guardrail, rail: Rail, canary: Canary, n_rails: int) -> GuardrailEvidence:
-    processes = Processes.restore(guardrail.metric, rail.processes)
+    processes = processes_of(guardrail, rail)
     mean_c = rail.s_canary / rail.n_canary if rail.n_canary else None
     mean_b = rail.s_baseline / rail.n_baseline if rail.n_baseline else None
-    low = high = None
-    if rail.difference:
-        low, high = DifferenceSequence.restore(rail.difference).interval(LEVEL)
+    low, high = _interval(rail)
     return GuardrailEvidence(
         metric=guardrail.metric,
         margin=guardrail.margin,
@@ -157,3 +175,12 @@ def _evidence(guardrail: Guardrail, rail: Rail, canary: Canary, n_rails: int) ->
         threshold_harm=log_threshold(canary.alpha_rollback) + math.log(n_rails),
         threshold_benefit=log_threshold(canary.alpha_promote),
     )
+
+
+def _interval(rail: Rail) -> tuple[float | None, float | None]:
+    """Interval of the difference; of pairs, n, sum and sum of squares are remembered."""
+    if not rail.difference:
+        return None, None
+    if len(rail.difference) == PAIRED_MEMORY:
+        return BoundedConfidenceSequence.restore(rail.difference, lo=-1.0).interval(LEVEL)
+    return DifferenceSequence.restore(rail.difference).interval(LEVEL)

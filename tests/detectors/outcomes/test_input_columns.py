@@ -40,7 +40,7 @@ def added(feature: Feature, values: list[Any]) -> tuple[dict[str, list[float]], 
     """All fields of the feature by mark, and the rows that break the contract."""
     layout = Layout(feature.fields())
     build = CellBuilder(layout)
-    broken = feature.add(build, values)
+    broken = feature.add(build, values).broken
     rows = np.zeros(len(values), np.int64)
     (pane,) = scatter(build.build(), rows, rows + 1, 1, layout.size)
     found = {f.name.partition(":")[2]: layout.values(pane, f.name).tolist() for f in layout.fields}

@@ -217,7 +217,7 @@ def test_chat_counts_thumbs_down() -> None:
     outcome = Chat()
     truths = [told(signals={"thumbs": 1.0}), told(signals={"thumbs": -1.0}), told(label=False)]
     pane = sums(outcome, [Output()] * 3, truths)
-    assert (layout(outcome).count(pane, "n"), layout(outcome).count(pane, "err")) == (3, 2)
+    assert [layout(outcome).count(pane, name) for name in ("n", "rated", "down")] == [3, 3, 2]
     assert outcome.truth(told(label="great")) is None
 
 
@@ -239,10 +239,25 @@ ROWS: dict[str, tuple[Outcome, st.SearchStrategy[tuple[Output, FeedbackEvent]]]]
             st.sampled_from("abcdefg").map(lambda label: told(label=label)),
         ),
     ),
-    "regression": (
-        Regression(7.0),
+    "multiclass by class": (
+        Multiclass(["a", "b", "c"]),
         st.tuples(
-            st.floats(-1e9, 1e9).map(lambda v: Output(value=v, interval=[v - 1, v + 1])),
+            st.lists(st.floats(0, 1), min_size=3, max_size=3).map(
+                lambda p: Output(
+                    scores={k: v / (sum(p) or 1) for k, v in zip("abd", p, strict=True)}
+                )
+            ),
+            st.sampled_from("abcd").map(lambda label: told(label=label)),
+        ),
+    ),
+    "regression": (
+        Regression(7.0, [0.1, 0.9]),
+        st.tuples(
+            st.floats(-1e9, 1e9).map(
+                lambda v: Output(
+                    value=v, interval=[v - 1, v + 1], quantiles={"0.1": v - 1, "0.9": v + 1}
+                )
+            ),
             st.floats(-1e9, 1e9).map(lambda value: told(value=value)),
         ),
     ),
@@ -255,7 +270,12 @@ ROWS: dict[str, tuple[Outcome, st.SearchStrategy[tuple[Output, FeedbackEvent]]]]
     ),
     "chat": (
         Chat(),
-        st.tuples(st.just(Output()), st.booleans().map(lambda label: told(label=label))),
+        st.tuples(
+            st.just(Output()),
+            st.tuples(st.booleans(), st.floats(-1, 1)).map(
+                lambda said: told(label=said[0], signals={"regenerated": said[1]})
+            ),
+        ),
     ),
 }
 

@@ -1,0 +1,1 @@
+"""Second opinions: river's drift detectors, fed properly, to watch and never to page."""

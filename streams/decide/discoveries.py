@@ -1,0 +1,62 @@
+"""Which features have drifted by now: a list with few false names, from all windows so far.
+
+The wealth of a drift test, divided by all that the test has spent, is an e-value at any window:
+without drift its mean is at most 1. E-Benjamini-Hochberg makes a list of such values with few
+false names, however the features depend on each other. It is stricter than a single alert.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from detectors.drift.e_bh import e_bh
+from schemas.summaries import Part
+from streams.decide.alert_events import key_of
+from streams.decide.detect import Asked, DriftTest, EmbeddingTest
+from streams.decide.state import State, Window, WindowKey
+
+FALSE_NAMES = 0.1
+"""Highest expected share of false names in the list of a window; an empty list has none."""
+
+
+def note(state: State, window: WindowKey, asked: Iterable[Asked]) -> None:
+    """Keep the list with a window that has just been judged, so that its revisions have it.
+
+    Parameters
+    ----------
+    asked
+        The tests of its stream.
+    """
+    names = found(state, window, asked)
+    if names:
+        known = state.windows.get(window) or Window()
+        state.windows.put(window, msgspec.structs.replace(known, drifted=names))
+
+
+def found(state: State, window: WindowKey, asked: Iterable[Asked]) -> tuple[str, ...]:
+    """Features, score, answers and embeddings whose tests together hold evidence enough.
+
+    A test whose alert is open holds the evidence that it had then. In the order of the tests.
+
+    References
+    ----------
+    .. [1] Wang, Ramdas, False discovery rate control with e-values, JRSS-B 84, 2022.
+    """
+    tests = [
+        one.test
+        for one in asked
+        if isinstance(one.test, DriftTest | EmbeddingTest) and one.test.part is Part.INPUT
+    ]
+    rejected = e_bh([_log_e(state, window, test) for test in tests], FALSE_NAMES)
+    return tuple(test.feature for test, yes in zip(tests, rejected, strict=True) if yes)
+
+
+def _log_e(state: State, window: WindowKey, test: DriftTest | EmbeddingTest) -> float:
+    """Logarithm of the e-value of a test that looked at a window; minus infinity of no other."""
+    known = state.tests.get(key_of(test, window))
+    if known is None or known.start_ms != window.start_ms or known.spent <= 0.0:
+        return -math.inf
+    return test.log_wealth(known.memory) - math.log(known.spent)

@@ -1,0 +1,57 @@
+"""The end of alerts that nobody asks about any more: another policy left their test out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from schemas.alerts import Alert
+from schemas.summaries import Part
+from streams.decide.alert_events import Occasion, key_of, superseded
+from streams.decide.detect import Asked
+from streams.decide.groups import key_of as slice_of
+from streams.decide.state import MonitorKey, State
+
+
+def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) -> list[Alert]:
+    """Close the alerts of tests that the policy and reference of a window ask no more.
+
+    Parameters
+    ----------
+    part
+        Of which part of a pane the window is due: labels come later than inputs.
+    asked
+        Every test of the window's stream.
+    """
+    window = now.window
+    still = {key_of(one.test, window) for one in asked}
+    closed: list[Alert] = []
+    for key in state.tests.open_in(window.stream):
+        known = state.tests.get(key)
+        if known is None or known.alert is None or known.part is not part:
+            continue
+        same = (known.policy, known.reference) == (window.policy, window.reference)
+        if same or known.start_ms >= window.start_ms or not _is_dropped(key, now, still):
+            continue
+        closed.append(superseded(key, known, known.alert, now))
+        ended = msgspec.structs.replace(
+            known,
+            policy=window.policy,
+            reference=window.reference,
+            start_ms=window.start_ms,
+            memory=b"",
+            share=0.0,
+            alert=None,
+        )
+        state.tests.put(key, ended)
+    return closed
+
+
+def _is_dropped(key: MonitorKey, now: Occasion, asked: Collection[MonitorKey]) -> bool:
+    """Whether a test is not among those of a stream; or its segment not among those of a policy,
+    which shows in the stream of all."""
+    if key.segment == now.window.segment:
+        return key not in asked
+    slices = now.subject.policy.slices
+    return now.window.segment == "" and slice_of(key.segment) not in slices

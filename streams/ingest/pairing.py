@@ -1,0 +1,188 @@
+"""Pairing: shadows meet the answer that served, whichever came first, and share its label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from detectors.outcomes.contract import Tails
+from schemas.dead_letters import DeadLetter, Reason
+from schemas.predictions import Arm
+from streams.ingest import keys
+from streams.ingest.admit import Admitted
+from streams.ingest.label_changes import UNLABELLED, LabelChanges, Labels, labels_of
+from streams.ingest.lapse import Lapses
+from streams.ingest.observe import count
+from streams.ingest.panes import Panes, Slots
+from streams.ingest.pending import Pending
+from streams.ingest.plan import Plan
+from streams.ingest.routes import Routes
+from streams.ingest.shadows import (
+    MOST,
+    Shadow,
+    Shadows,
+    met_part,
+    pack_shadows,
+    shadow_changes,
+    unpack_shadows,
+)
+from streams.ingest.store import Overlay
+
+
+class Pairing:
+    """The shadows of a shard.
+
+    Two answers meet if, by the watermark before the later one, the earlier has not lapsed, and
+    both were read under one policy and reference. Only pairs with a baseline are compared.
+    """
+
+    def __init__(self, store: Overlay, routes: Routes, panes: Panes, lapses: Lapses) -> None:
+        self._store = store
+        self._routes = routes
+        self._panes = panes
+        self._lapses = lapses
+
+    def split(
+        self, rows: Sequence[Admitted]
+    ) -> tuple[list[Admitted], list[Admitted], list[DeadLetter]]:
+        """Shadows seen for the first time, duplicates, and a dead letter for each too many."""
+        fresh: list[Admitted] = []
+        duplicates: list[Admitted] = []
+        dead: list[DeadLetter] = []
+        known = self._load(item.name for item in rows)
+        live: dict[bytes, dict[str, int]] = {}
+        for item in rows:
+            if item.name not in live:
+                found = known.get(item.name)
+                entries = found.entries if found else []
+                live[item.name] = {entry.id: entry.until_ms for entry in entries}
+            ids, name = live[item.name], item.row.event.prediction_id
+            if item.watermark_ms <= ids.get(name, item.watermark_ms - 1):
+                duplicates.append(item)
+            elif sum(until >= item.watermark_ms for until in ids.values()) >= MOST:
+                dead.append(_crowded(item))
+            else:
+                ids[name] = item.row.time_ms + item.plan.kept_ms
+                fresh.append(item)
+        return fresh, duplicates, dead
+
+    def shadows_came(
+        self,
+        plan: Plan,
+        rows: Sequence[Admitted],
+        routes: Sequence[int],
+        tails: Tails,
+        served_ms: Mapping[bytes, int],
+        changes: LabelChanges,
+    ) -> None:
+        """Keep new shadows, and let them meet answers that have come.
+
+        ``served_ms`` are the watermarks of answers of the same batch, by name.
+        """
+        known = self._load(item.name for item in rows)
+        packed = self._store.get_many([keys.PENDING + item.name for item in rows])
+        for item, route, tail, value in zip(rows, routes, tails, packed, strict=True):
+            shadow = Shadow(
+                id=item.row.event.prediction_id,
+                on_time=not item.late,
+                route=route,
+                time_ms=item.row.time_ms,
+                until_ms=item.row.time_ms + plan.kept_ms,
+                tail=tail.tobytes(),
+            )
+            beside = known.setdefault(item.name, Shadows(shadow.until_ms, []))
+            beside.entries.append(shadow)
+            until_ms = max(beside.until_ms, shadow.until_ms)
+            if value is not None:
+                served = Pending.unpack(value)
+                watermark_ms = max(item.watermark_ms, served_ms.get(item.name, item.watermark_ms))
+                if self._meet(shadow, served, plan, watermark_ms, changes):
+                    until_ms = max(until_ms, served.time_ms + plan.kept_ms)
+                    served.shadowed = True
+                    self._store.put(keys.PENDING + item.name, served.pack())
+            self._save(item.name, beside, until_ms)
+
+    def waiting_for(self, rows: Sequence[Admitted], models: Sequence[str]) -> dict[bytes, Shadows]:
+        """Shadows that are there already, by the name of the answer that now comes."""
+        return self._load(item.name for item in rows if item.row.event.model in models)
+
+    def served_came(
+        self,
+        item: Admitted,
+        served: Pending,
+        beside: Shadows,
+        changes: LabelChanges,
+    ) -> None:
+        """Let shadows meet an answer that comes after them, with the label it has by now."""
+        met = [
+            self._meet(shadow, served, item.plan, item.watermark_ms, changes)
+            for shadow in beside.entries
+        ]
+        if any(met):
+            served.shadowed = True
+            self._save(item.name, beside, max(beside.until_ms, served.time_ms + item.plan.kept_ms))
+
+    def labels_changed(
+        self, told: Sequence[tuple[bytes, Pending, Plan, Labels]], changes: LabelChanges
+    ) -> None:
+        """Hand changed labels on to the shadows of answers; ``told`` has the labels of before."""
+        known = self._load(name for name, *_ in told)
+        for name, served, plan, before in told:
+            after = labels_of(served)
+            for shadow in known[name].entries if name in known else ():
+                if shadow.met_ms == served.time_ms:
+                    paired = self._comparable(served)
+                    changes.extend(
+                        plan, shadow_changes(shadow, served, plan, before, after, paired=paired)
+                    )
+
+    def _meet(
+        self,
+        shadow: Shadow,
+        served: Pending,
+        plan: Plan,
+        watermark_ms: int,
+        changes: LabelChanges,
+    ) -> bool:
+        beside, other = self._routes[served.route], self._routes[shadow.route]
+        fit = (beside.policy, beside.reference) == (other.policy, other.reference)
+        alive = watermark_ms <= min(shadow.time_ms, served.time_ms) + plan.kept_ms
+        if not (fit and alive) or beside.arm == Arm.SHADOW or shadow.met_ms is not None:
+            return False
+        shadow.met_ms = served.time_ms
+        start_ms = np.array([plan.pane(shadow.time_ms)], np.int64)
+        slots = Slots.of([shadow.route], [met_part(shadow, served, plan)], start_ms)
+        count(plan, "n_pair_met", slots, self._panes)
+        paired, labels = self._comparable(served), labels_of(served)
+        changes.extend(
+            plan, shadow_changes(shadow, served, plan, UNLABELLED, labels, paired=paired)
+        )
+        return True
+
+    def _comparable(self, served: Pending) -> bool:
+        return self._routes[served.route].arm == Arm.BASELINE
+
+    def _load(self, names: Iterable[bytes]) -> dict[bytes, Shadows]:
+        wanted = list(dict.fromkeys(names))
+        values = self._store.get_many([keys.SHADOWS + name for name in wanted])
+        return {
+            name: unpack_shadows(value)
+            for name, value in zip(wanted, values, strict=True)
+            if value is not None
+        }
+
+    def _save(self, name: bytes, beside: Shadows, until_ms: int) -> None:
+        beside.until_ms = until_ms
+        place = keys.SHADOWS + name
+        self._store.put(place, pack_shadows(beside))
+        self._lapses.note(keys.SHADOWS, place, time_ms=until_ms, kept_ms=0)
+
+
+def _crowded(item: Admitted) -> DeadLetter:
+    return item.row.refused(
+        Reason.UNMATCHED,
+        f"{MOST} shadows stand beside the answer {item.row.event.pair_id!r} already; "
+        "check pair_id: it is the prediction_id of one answer that was served",
+        field="pair_id",
+    )
