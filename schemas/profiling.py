@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from schemas import autocorrelation
 from schemas.errors import ProfileError
@@ -85,15 +84,17 @@ def build(
     categorical: dict[str, CategoricalReference] = {}
     for name, values in sorted(rows_by_column.items()):
         kind = (types or {}).get(name) or feature_type(values)
-        if kind is FeatureType.NUMERIC and (found := numeric_reference(name, values, bins=bins)):
+        if kind is FeatureType.NUMERIC and (
+            found := numeric_reference(name, values, bins=bins, in_order=in_order)
+        ):
             numeric[name] = found
         elif kind is FeatureType.CATEGORICAL:
-            categorical[name] = categorical_reference(values, max_categories=max_categories)
-    scores = None if score is None else numeric_reference("score", score, bins=bins)
-    if in_order:
-        numeric = {k: _timed(v, _places(v, rows_by_column[k])) for k, v in numeric.items()}
-        categorical = {k: _timed(v, _ranks(v, rows_by_column[k])) for k, v in categorical.items()}
-        scores = scores and _timed(scores, _places(scores, score or ()))
+            categorical[name] = categorical_reference(
+                values, max_categories=max_categories, in_order=in_order
+            )
+    scores = (
+        None if score is None else numeric_reference("score", score, bins=bins, in_order=in_order)
+    )
     if not (numeric or categorical or scores):
         raise ProfileError("no column has a usable value; give numbers, texts or truth values")
     return ReferenceProfile(
@@ -147,42 +148,34 @@ def category(value: object) -> str | None:
     return str(value) if isinstance(value, int | str) else None
 
 
-Known = TypeVar("Known", NumericReference, CategoricalReference)
-
-
-def _timed(known: Known, places: Floats) -> Known:
-    """A feature with how far its bins, ``places`` (n,) in order of time, depend on those before."""
-    return known.model_copy(update={"dispersion": autocorrelation.time_of(places)})
-
-
-def _places(known: NumericReference, values: Sequence[object]) -> Floats:
-    numbers = [number for number in map(_number, values) if number is not None]
-    return np.searchsorted(known.edges, numbers, "right").astype(np.float64)
-
-
-def _ranks(known: CategoricalReference, values: Sequence[object]) -> Floats:
-    rank = {word: place for place, word in enumerate(known.categories)}
-    words = (word for word in map(category, values) if word is not None)
-    return np.array([rank.get(word, len(rank)) for word in words], np.float64)
-
-
 def categorical_reference(
-    values: Sequence[object], *, max_categories: int = 64
+    values: Sequence[object], *, max_categories: int = 64, in_order: bool = False
 ) -> CategoricalReference:
     """Counts of the most frequent categories, and of all others together."""
-    words = [word for word in map(category, values) if word is not None]
+    words = [word for word in _words(values) if word is not None]
     ranked = sorted(Counter(words).items(), key=lambda entry: (-entry[1], entry[0]))
     kept, rest = ranked[:max_categories], ranked[max_categories:]
+    rank = {word: place for place, (word, _) in enumerate(kept)}
     return CategoricalReference(
         n=len(words),
         missing=len(values) - len(words),
+        dispersion=_dispersion([rank.get(word, len(rank)) for word in words]) if in_order else 1.0,
         categories=[word for word, _ in kept],
         counts=[*(count for _, count in kept), sum(count for _, count in rest)],
     )
 
 
+def _words(values: Sequence[object]) -> list[str | None]:
+    """The category of each value; where all are of one kind, each different one is named once."""
+    kinds = set(map(type, values)) - {type(None)}
+    if len(kinds) == 1 and kinds <= {int, str, bool}:
+        names = {value: category(value) for value in set(values)}
+        return [names[value] for value in values]
+    return [category(value) for value in values]
+
+
 def numeric_reference(
-    name: str, values: Sequence[object], *, bins: int = 20
+    name: str, values: Sequence[object], *, bins: int = 20, in_order: bool = False
 ) -> NumericReference | None:
     """Bins, counts and moments of the numbers among the values; None where there is none.
 
@@ -202,10 +195,11 @@ def numeric_reference(
             f"{name} has numbers near {numbers[-1]:g}, too large for a mean; mend it"
         )
     edges = inner_edges(numbers, bins=bins)
-    places = np.searchsorted(edges, numbers, "right")
+    places = np.searchsorted(edges, present, "right")
     return NumericReference(
         n=len(numbers),
         missing=len(values) - len(numbers),
+        dispersion=_dispersion(places) if in_order else 1.0,
         mean=mean,
         sd=sd,
         min=float(numbers[0]),
@@ -213,6 +207,11 @@ def numeric_reference(
         edges=[float(edge) for edge in edges],
         counts=[int(count) for count in np.bincount(places, minlength=len(edges) + 1)],
     )
+
+
+def _dispersion(places: ArrayLike) -> float:
+    """How far bins in order of time, shape (n,), depend on those before."""
+    return autocorrelation.time_of(np.asarray(places, np.float64))
 
 
 def _number(value: object) -> float | None:

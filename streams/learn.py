@@ -15,6 +15,7 @@ from schemas.errors import ProfileError
 from schemas.feedback import FeedbackKind
 from schemas.hot import HotPrediction
 from schemas.policy import Policy
+from schemas.predictions import Arm
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
 from streams.ingest.decode import Row, decode_feedback, decode_predictions
@@ -25,7 +26,8 @@ from streams.runtime.transport import Transport
 
 
 def learn(transport: Transport, settings: Settings, *, model: str, count: int) -> ReferenceProfile:
-    """A reference of the first ``count`` predictions of a model, in event time; waits for them.
+    """A reference of the first ``count`` predictions of a model's baseline, in event time; waits
+    for them. Canaries and shadows are no reference, and a shadow would count its inputs twice.
 
     The first predictions are those with the smallest (time, prediction_id) once ``count`` have
     been read, so a quiet topic waits and a busy one does not.
@@ -36,7 +38,7 @@ def learn(transport: Transport, settings: Settings, *, model: str, count: int) -
         while len(rows) < count:
             decoded = decode_predictions(follower.poll(max_records=5_000, timeout_ms=200))
             for row in decoded.rows:
-                if row.event.model == model:
+                if row.event.model == model and row.event.arm == Arm.BASELINE:
                     rows.setdefault(row.event.prediction_id, row)
     finally:
         follower.close()
@@ -47,7 +49,8 @@ def learn(transport: Transport, settings: Settings, *, model: str, count: int) -
 def labelled(policy: Policy, lines: Iterable[Line], *, source: str) -> ReferenceProfile:
     """A reference of predictions and the truth that is known of them, with its outcomes.
 
-    The last truth of a prediction holds; predictions without one count for the inputs only.
+    The last truth of a prediction holds; predictions without one count for the inputs only, and
+    those of canaries and shadows not at all.
 
     Raises
     ------
@@ -60,7 +63,11 @@ def labelled(policy: Policy, lines: Iterable[Line], *, source: str) -> Reference
     ]
     predicted = decode_predictions([r for r in records if r.topic == topics.PREDICTIONS]).rows
     told = decode_feedback([r for r in records if r.topic == topics.FEEDBACK]).rows
-    rows = {row.event.prediction_id: row for row in predicted if row.event.model == policy.model}
+    rows = {
+        row.event.prediction_id: row
+        for row in predicted
+        if row.event.model == policy.model and row.event.arm == Arm.BASELINE
+    }
     if not rows:
         raise ProfileError(
             f"no usable prediction of model {policy.model!r} in {source}; check its model name"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from detectors.calibration.class_wise import ClassWiseTest, class_sums
 from detectors.checks import windows
 from detectors.checks.specimen import BET_BYTES, Specimen
 from detectors.drift.witness import WitnessTest
+from detectors.estimation.propensity import WeightedBet, WeightSums
+from detectors.fairness.four_fifths import GroupCounts, GroupTest, four_fifths, rate_excess
 from detectors.feedback.flips import FlipTest
 from detectors.patterns.constant import ConstantOutputTest
 from detectors.sequential.band import Band, BandTest, Rates
@@ -52,36 +55,47 @@ def _bet(
 
 
 _NAN, _INF = float("nan"), float("inf")
-_NO_EVENTS = BinarySums(n=0, s=0)
-_NO_VALUES = BoundedSums(n=0, s=0.0, q=0.0)
-_NO_CANARY = ArmCounts(n_c=0, k_c=0, n_b=50, k_b=2, b0=0.1)
-_NO_LOSSES = ArmSums(n_c=0, s_c=0.0, q_c=0.0, n_b=50, s_b=2.0, q_b=2.0, b0=0.1)
-_NO_PAIRS = PairCounts(n10=0, n01=0, n0=0)
-_NO_HOUR = ExpectedCount(count=0, mu=0.0)
+_NO_LABELS = WeightSums(n=0, w=0, wx=0, w2=0, w2x=0, w2x2=0, lost=0)
+_NO_GROUP = GroupCounts(n=0, k=0, n_reference=200, k_reference=60)
 
-_BAD_EVENTS = (
+_EVENTS = (
+    BinarySums(n=0, s=0),
     (BinarySums(n=50, s=_NAN), "s is nan"),
     (BinarySums(n=[50, 50], s=3), r"n has shape \(2,\)"),
 )
-_BAD_VALUES = (
+_VALUES = (
+    BoundedSums(n=0, s=0.0, q=0.0),
     (BoundedSums(n=50, s=3.0, q=_INF), "q is inf"),
     (BoundedSums(n=50, s=[3.0], q=1.0), r"s has shape \(1,\)"),
 )
-_BAD_ARMS = (
+_ARMS = (
+    ArmCounts(n_c=0, k_c=0, n_b=50, k_b=2, b0=0.1),
     (ArmCounts(n_c=9, k_c=1, n_b=9, k_b=1, b0=_NAN), "b0 is nan"),
     (ArmCounts(n_c=9, k_c=1, n_b=9, k_b=[1, 2], b0=0.1), r"k_b has shape \(2,\)"),
 )
-_BAD_LOSSES = (
+_LOSSES = (
+    ArmSums(n_c=0, s_c=0.0, q_c=0.0, n_b=50, s_b=2.0, q_b=2.0, b0=0.1),
     (ArmSums(n_c=9, s_c=_NAN, q_c=1, n_b=9, s_b=1, q_b=1, b0=0.1), "s_c is nan"),
     (ArmSums(n_c=9, s_c=1, q_c=1, n_b=9, s_b=1, q_b=[1], b0=0.1), r"q_b has shape \(1,\)"),
 )
-_BAD_PAIRS = (
+_PAIRS = (
+    PairCounts(n10=0, n01=0, n0=0),
     (PairCounts(n10=_NAN, n01=1, n0=9), "n10 is nan"),
     (PairCounts(n10=1, n01=1, n0=[9, 9]), r"n0 has shape \(2,\)"),
 )
-_BAD_COUNTS = (
+_COUNTS = (
+    ExpectedCount(count=0, mu=0.0),
     (ExpectedCount(count=9, mu=_NAN), "mu is nan"),
     (ExpectedCount(count=[9], mu=9.0), r"count has shape \(1,\)"),
+)
+_LABELS = (
+    _NO_LABELS,
+    (replace(_NO_LABELS, n=200, wx=_NAN), "wx is nan"),
+    (replace(_NO_LABELS, n=200, w2x2=[1.0]), r"w2x2 has shape \(1,\)"),
+)
+_BAD_GROUPS = (
+    (replace(_NO_GROUP, n=60, k=61), "k is 61 of 60"),
+    (replace(_NO_GROUP, n=60, k_reference=_NAN), r"k_reference\[0\] is nan"),
 )
 
 _BAND = Band(low=np.array([0.1, 0.0]), high=np.array([0.3, 0.2]))
@@ -90,91 +104,69 @@ _STUCK = ConstantOutputTest([40, 30, 20, 10])
 _CLASSES = windows.classes(0.0)(np.random.default_rng(0))
 
 SPECIMENS: tuple[Specimen[Any, Any], ...] = (
+    _bet("B1 above", BinaryBet(0.05), windows.binary(0.05), windows.binary(0.2), *_EVENTS),
     _bet(
-        "B1 above",
-        BinaryBet(0.05),
-        windows.binary(0.05),
-        windows.binary(0.2),
-        _NO_EVENTS,
-        *_BAD_EVENTS,
+        "B1 below", BinaryBet(0.3, side="below"), windows.binary(0.3), windows.binary(0.1), *_EVENTS
     ),
-    _bet(
-        "B1 below",
-        BinaryBet(0.3, side="below"),
-        windows.binary(0.3),
-        windows.binary(0.1),
-        _NO_EVENTS,
-        *_BAD_EVENTS,
-    ),
-    _bet(
-        "B2 above",
-        BoundedBet(0.1),
-        windows.bounded(0.1),
-        windows.bounded(0.3),
-        _NO_VALUES,
-        *_BAD_VALUES,
-    ),
+    _bet("B2 above", BoundedBet(0.1), windows.bounded(0.1), windows.bounded(0.3), *_VALUES),
     _bet(
         "B2 below",
         BoundedBet(0.4, side="below"),
         windows.bounded(0.4),
         windows.bounded(0.1),
-        _NO_VALUES,
-        *_BAD_VALUES,
+        *_VALUES,
     ),
-    _bet(
-        "B3 harm", TwoSampleBet(0.02), windows.arms(0.12), windows.arms(0.4), _NO_CANARY, *_BAD_ARMS
-    ),
+    _bet("B3 harm", TwoSampleBet(0.02), windows.arms(0.12), windows.arms(0.4), *_ARMS),
     _bet(
         "B3 benefit",
         TwoSampleBet(r=1.5, side="benefit"),
         windows.arms(0.15),
         windows.arms(0.03),
-        _NO_CANARY,
-        *_BAD_ARMS,
+        *_ARMS,
     ),
-    _bet(
-        "B3 loss",
-        TwoSampleBoundedBet(0.0),
-        windows.losses(0.1),
-        windows.losses(0.4),
-        _NO_LOSSES,
-        *_BAD_LOSSES,
-    ),
-    _bet(
-        "B4 harm",
-        PairedBet(0.01),
-        windows.pairs(0.03, 0.02),
-        windows.pairs(0.1, 0.02),
-        _NO_PAIRS,
-        *_BAD_PAIRS,
-    ),
+    _bet("B3 loss", TwoSampleBoundedBet(0.0), windows.losses(0.1), windows.losses(0.4), *_LOSSES),
+    _bet("B4 harm", PairedBet(0.01), windows.pairs(0.03, 0.02), windows.pairs(0.1, 0.02), *_PAIRS),
     _bet(
         "B4 benefit",
         PairedBet(0.02, side="benefit"),
         windows.pairs(0.04, 0.02),
         windows.pairs(0.01, 0.05),
-        _NO_PAIRS,
-        *_BAD_PAIRS,
+        *_PAIRS,
     ),
-    _bet(
-        "B5 above", PoissonBet(), windows.counts(1.0), windows.counts(1.5), _NO_HOUR, *_BAD_COUNTS
-    ),
-    _bet(
-        "B5 below",
-        PoissonBet(side="below"),
-        windows.counts(1.0),
-        windows.counts(0.6),
-        _NO_HOUR,
-        *_BAD_COUNTS,
-    ),
+    _bet("B5 above", PoissonBet(), windows.counts(1.0), windows.counts(1.5), *_COUNTS),
+    _bet("B5 below", PoissonBet(side="below"), windows.counts(1.0), windows.counts(0.6), *_COUNTS),
     _bet(
         "B1 over clusters",
         TemperedBet(BinaryBet(0.05), g=5),
         windows.clusters(0.05),
         windows.clusters(0.25),
-        _NO_EVENTS,
-        *_BAD_EVENTS,
+        *_EVENTS,
+    ),
+    _bet(
+        "weighted above", WeightedBet(0.1), windows.weighted(0.1), windows.weighted(0.5), *_LABELS
+    ),
+    _bet(
+        "weighted below",
+        WeightedBet(0.4, side="below"),
+        windows.weighted(0.4),
+        windows.weighted(0.05),
+        *_LABELS,
+    ),
+    Specimen(
+        name="four fifths",
+        make=lambda: GroupTest(four_fifths()),
+        null=windows.groups(0.24),
+        shifted=windows.groups(0.08),
+        empty=_NO_GROUP,
+        unusable=_BAD_GROUPS,
+    ),
+    Specimen(
+        name="rate excess",
+        make=lambda: GroupTest(rate_excess(0.05)),
+        null=windows.groups(0.35),
+        shifted=windows.groups(0.6),
+        empty=_NO_GROUP,
+        unusable=_BAD_GROUPS,
     ),
     Specimen(
         name="TV-witness",

@@ -18,6 +18,8 @@ from detectors.bets.kinds import (
 )
 from detectors.calibration.anytime import CalibrationSums
 from detectors.calibration.class_wise import class_sums
+from detectors.estimation.propensity import WeightSums
+from detectors.fairness.four_fifths import GroupCounts
 from detectors.sequential.band import Rates
 
 Summary = TypeVar("Summary")
@@ -51,6 +53,32 @@ def arms(rate_c: float) -> Draw[ArmCounts]:
     return lambda rng: ArmCounts(
         n_c=60, k_c=rng.binomial(60, rate_c), n_b=200, k_b=rng.binomial(200, 0.1), b0=0.09
     )
+
+
+def groups(rate: float) -> Draw[GroupCounts]:
+    """Sixty rows of a group beside two hundred of the reference group at a rate of 0.3."""
+    return lambda rng: GroupCounts(
+        n=60.0,
+        k=float(rng.binomial(60, rate)),
+        n_reference=200.0,
+        k_reference=float(rng.binomial(200, 0.3)),
+    )
+
+
+def weighted(mean: float) -> Draw[WeightSums]:
+    """Two hundred predictions; the half that fails three times as often is labelled less."""
+    chances, rates = np.array([0.8, 0.25]), mean * np.array([0.5, 1.5])
+
+    def window(rng: np.random.Generator) -> WeightSums:
+        labels = rng.binomial(100, chances)
+        hits = rng.binomial(labels, rates)
+        return WeightSums.of(
+            np.concatenate([np.arange(n) < k for n, k in zip(labels, hits, strict=True)]),
+            np.repeat(chances, labels),
+            predictions=200,
+        )
+
+    return window
 
 
 def losses(rate_c: float) -> Draw[ArmSums]:

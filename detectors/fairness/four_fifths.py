@@ -175,7 +175,8 @@ class GroupTest:
         return self._test.log_m
 
     def reset(self) -> None:
-        """Start anew, as after an alarm; the memory of the reference group stays."""
+        """Start anew, as after an alarm; the memory of the reference group goes, too."""
+        self._n, self._k = 0.0, 0.0
         self._test.reset()
 
     def state(self) -> list[float]:

@@ -18,6 +18,10 @@ class FloorTest:
     life from a start to a `reset`. The mean is that of a life, so a long healthy one hides a
     later fall: give it a life as long as the fall you want to see, a week for example.
 
+    No `detectors.contract.SequentialTest`: it has one `alpha` for a life in place of a share for
+    each window, and an interval in place of a wealth. Its promise is asymptotic, so the laws of
+    `detectors.checks`, which are exact, are not tried on it.
+
     Parameters
     ----------
     floor

@@ -113,10 +113,15 @@ def limit(singles: int, m: int) -> float:
     return budget
 
 
-def unseen_share(profile: ReferenceProfile) -> float:
+def unseen_share(profile: ReferenceProfile, dispersion: float = 1.0) -> float:
     """`limit` from a profile, which keeps no rows: as many singletons as it leaves possible.
 
     Those are two ends of each numeric feature, and every category that was seen once. At most 1.
+
+    Parameters
+    ----------
+    dispersion
+        So many rows of the reference are worth one independent row.
 
     Examples
     --------
@@ -125,8 +130,9 @@ def unseen_share(profile: ReferenceProfile) -> float:
     0.006
     """
     rare = sum(kind.counts[:-1].count(1) for kind in profile.categorical.values())
-    singles = min(2 * len(profile.numeric) + rare, profile.n)
-    return min(max(FLOOR, 2.0 * (singles + 1) / max(profile.n, 1)), 1.0)
+    rows = profile.n / dispersion
+    singles = min(2 * len(profile.numeric) + rare, rows)
+    return min(max(FLOOR, 2.0 * (singles + 1) / max(rows, 1.0)), 1.0)
 
 
 def out_of_domain_test(singles: int, m: int) -> BandTest:

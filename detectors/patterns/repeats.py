@@ -53,13 +53,10 @@ def repeats(counts: ArrayLike) -> Repeats:
     >>> round(float(seen.twins), 6), round(float(seen.sd), 6)
     (0.333333, 0.707107)
     """
-    window = as_floats(counts)
-    n, buckets = window.sum(axis=-1), _buckets(window)
-    n = np.where(n >= 2.0, n, np.nan)
-    pairs = (window * (window - 1.0)).sum(axis=-1)
+    n, pairs, buckets = _colliding(counts)
     twins = (pairs - n * (n - 1.0) / buckets) / (1.0 - 1.0 / buckets)
     sd = np.sqrt(2.0 * n * (n - 1.0) / (buckets - 1.0))
-    skew = _skew(as_floats(n), buckets)
+    skew = _skew(n, buckets)
     freedom = 8.0 / skew**2
     value = np.maximum(freedom + twins / sd * np.sqrt(2.0 * freedom), 0.0)
     p = np.where(np.isnan(value), np.nan, chi2_sf(value, np.where(np.isnan(value), 1.0, freedom)))
@@ -101,15 +98,17 @@ def collision_share(counts: ArrayLike) -> FloatArray:
     .. [1] Goldreich, Ron, On testing expansion in bounded-degree graphs, ECCC 2000 (collision
        estimate of a distribution's second moment).
     """
-    window = as_floats(counts)
-    n, buckets = window.sum(axis=-1), _buckets(window)
-    n = np.where(n >= 2.0, n, np.nan)
-    same = (window * (window - 1.0)).sum(axis=-1) / (n * (n - 1.0))
+    n, pairs, buckets = _colliding(counts)
+    same = pairs / (n * (n - 1.0))
     return as_floats((same - 1.0 / buckets) / (1.0 - 1.0 / buckets))
 
 
-def _buckets(window: FloatArray) -> int:
+def _colliding(counts: ArrayLike) -> tuple[FloatArray, FloatArray, int]:
+    """Rows, NaN below two of them; ordered pairs that share a bucket; and buckets."""
+    window = as_floats(counts)
     buckets: int = window.shape[-1]
     if buckets < 2:
         raise ConfigurationError(f"{buckets} bucket tells nothing apart; count in 2 or more")
-    return buckets
+    n = window.sum(axis=-1)
+    pairs = (window * (window - 1.0)).sum(axis=-1)
+    return as_floats(np.where(n >= 2.0, n, np.nan)), as_floats(pairs), buckets

@@ -98,6 +98,7 @@ def _current(
         window.reference,
         window.start_ms,
         share=turn.share,
+        offered=turn.share,
         part=turn.test.part,
     )
     if known is None:
@@ -109,6 +110,7 @@ def _current(
             reference=window.reference,
             start_ms=window.start_ms,
             share=turn.share,
+            offered=known.offered + turn.share,
         )
     fresh = msgspec.structs.replace(
         fresh, spent=known.spent, opened=known.opened, cost=known.cost, paid=known.paid

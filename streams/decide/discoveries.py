@@ -1,8 +1,11 @@
-"""Which features have drifted by now: a list with few false names, from all windows so far.
+"""Which features have drifted by now: a list for display, from all windows so far.
 
-The wealth of a drift test, divided by all that the test has spent, is an e-value at any window:
-without drift its mean is at most 1. E-Benjamini-Hochberg makes a list of such values with few
-false names, however the features depend on each other. It is stricter than a single alert.
+Without drift, the wealth of a drift test at a fixed window is on average at most the shares that
+it was offered up to there, whether it could bet with them or stood still in an alert. So wealth
+over shares is an e-value, its mean at most 1, and the list that e-Benjamini-Hochberg makes for that
+window has few false names, however the features depend on each other. It is stricter than a single
+alert. Nothing is promised for a window that the evidence itself picks, such as the first one whose
+list is not empty.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from streams.decide.detect import Asked, DriftTest, EmbeddingTest
 from streams.decide.state import State, Window, WindowKey
 
 FALSE_NAMES = 0.1
-"""Highest expected share of false names in the list of a window; an empty list has none."""
+"""Highest expected share of false names in the list of a fixed window; an empty list has none."""
 
 
 def note(state: State, window: WindowKey, asked: Iterable[Asked]) -> None:
@@ -55,8 +58,8 @@ def found(state: State, window: WindowKey, asked: Iterable[Asked]) -> tuple[str,
 
 
 def _log_e(state: State, window: WindowKey, test: DriftTest | EmbeddingTest) -> float:
-    """Logarithm of the e-value of a test that looked at a window; minus infinity of no other."""
+    """Logarithm of wealth over shares of a test at its window; minus infinity at any other."""
     known = state.tests.get(key_of(test, window))
-    if known is None or known.start_ms != window.start_ms or known.spent <= 0.0:
+    if known is None or known.start_ms != window.start_ms or known.offered <= 0.0:
         return -math.inf
-    return test.log_wealth(known.memory) - math.log(known.spent)
+    return test.log_wealth(known.memory) - math.log(known.offered)

@@ -26,9 +26,19 @@ def domain_limit(policy: Policy, reference: ReferenceProfile | None) -> float | 
     """
     if reference is None or not compares(policy, reference):
         return None
-    expected, rule = unseen_share(reference), policy.budgets.from_reference
+    expected = unseen_share(reference, domain_dispersion(policy, reference))
+    rule = policy.budgets.from_reference
     limit = expected + max(rule.absolute, rule.relative * expected)
     return limit if limit < 1.0 else None
+
+
+def domain_dispersion(policy: Policy, reference: ReferenceProfile | None) -> float:
+    """So many rows are worth one independent row: as for the most dependent feature."""
+    rows = float(policy.dependence.rows_per_unit)
+    if reference is None or not policy.dependence.estimated:
+        return rows
+    numeric = [feature.dispersion for feature in reference.numeric.values()]
+    return max([rows, *numeric, *(known.dispersion for known in reference.categorical.values())])
 
 
 def compares(policy: Policy, reference: ReferenceProfile | None) -> bool:

@@ -7,6 +7,7 @@ sums do not depend on the order in which tests were run.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,12 +108,12 @@ class _Book:
     @property
     def promised(self) -> float:
         """What the tests may spend in a period now."""
-        return self.windows * sum(self.shares.values())
+        return self.windows * math.fsum(self.shares.values())
 
     @property
     def spent(self) -> float:
         """What the tests have ever spent."""
-        return sum(known.spent for known in self.tests.values())
+        return math.fsum(known.spent for known in self.tests.values())
 
 
 def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
@@ -121,7 +122,8 @@ def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
         models[key.model][key] = known
     books = []
     for _, own in sorted(models.items()):
-        latest = max(own.values(), key=lambda one: one.start_ms)
+        # Where two policies met in one window, the order of tests in memory must not decide.
+        latest = max(own.values(), key=lambda one: (one.start_ms, one.policy, one.reference))
         whole = subjects.of(latest.policy, latest.reference, whole=True)
         kinds = {"": whole} | {
             name: subjects.of(latest.policy, latest.reference, whole=False, key=name)

@@ -16,7 +16,7 @@ from schemas.alerts import Severity
 from schemas.policy import FromReference, Policy, Task
 from schemas.reference import OutcomeReference, ReferenceProfile
 from schemas.summaries import Part
-from streams.decide.domain import DOMAIN, compares, domain_limit
+from streams.decide.domain import DOMAIN, compares, domain_dispersion, domain_limit
 
 _EDGE = 1e-6
 """How near to the ends of its range a level may come, as a part of the range."""
@@ -195,6 +195,8 @@ def _fitted(level: Level, policy: Policy, reference: ReferenceProfile | None) ->
     """A level with the season and the dispersion that policy and reference give it."""
     known = None if reference is None else reference.outcomes.get(level.metric)
     rows = float(policy.dependence.rows_per_unit)
+    if level.metric == DOMAIN:
+        return replace(level, dispersion=domain_dispersion(policy, reference))
     if known is None:
         return replace(level, dispersion=rows)
     estimated = known.dispersion if policy.dependence.estimated else 1.0

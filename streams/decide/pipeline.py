@@ -2,7 +2,7 @@
 
 What it says follows from the sums of rows on time, in order of event time; the order in which
 batches of several shards come, and how they are cut, changes nothing but the revisions and cuts
-of windows.
+of windows, and what they let expect of labels on their way.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ class Decide:
         self._maturing: list[Due] = []
         self._ageing: list[Due] = []
         self._stale: dict[WindowKey, None] = {}
-        self._models: set[str] = set()
+        # A model whose windows are all forgotten may have a rollout that has not ended.
+        self._models = {key.model for table in (state.tests, state.delays) for key in table}
         self._peers: defaultdict[Cohort, set[WindowKey]] = defaultdict(set)
         for window, known in state.windows.items():
             self._index(window, known)

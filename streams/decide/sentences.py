@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 
 from detectors.estimation.cbpe import ASSUMPTION
-from detectors.quantities import LABEL_METRICS, QUANTITIES
+from detectors.quantities import LABEL_METRICS, QUANTITIES, TOLD_METRICS
 from streams.decide.measure.drift import CLASS, ITEMS, SCORE
 from streams.decide.measure.fairness import COMPARED
 from streams.decide.measure.interval import Reading
@@ -51,12 +51,14 @@ RATES = {name for name, kinds in QUANTITIES.items() if kinds[0].is_rate} | {
 }
 LABEL_BASED = {
     *LABEL_METRICS,
+    *TOLD_METRICS,
     "calibration",
     "class_calibration",
     "estimate_gap",
     "pit",
     "tpr_gap",
     "fpr_gap",
+    "ppv_gap",
     *SMOOTH,
 }
 WATCHES = {"drift_list", "opinion"}

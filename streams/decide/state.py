@@ -128,7 +128,8 @@ class MonitorState(msgspec.Struct, frozen=True):
     ``memory`` is the test's own, ``start_ms`` its last window. ``share`` is what it could spend
     there, ``spent`` all of the false-alarm budget it has used, under every policy, and ``opened``
     how many alerts that bought. ``cost`` is what it had spent on the latest since the one before,
-    ``paid`` all that it had spent by then.
+    ``paid`` all that it had spent by then. ``offered`` is all that it could have spent in its
+    windows so far, alert or not.
     """
 
     question: str
@@ -141,6 +142,7 @@ class MonitorState(msgspec.Struct, frozen=True):
     opened: int = 0
     cost: float = 0.0
     paid: float = 0.0
+    offered: float = 0.0
     part: Part = Part.INPUT
     alert: OpenAlert | None = None
 

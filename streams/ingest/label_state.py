@@ -56,7 +56,8 @@ class LabelState(msgspec.Struct, frozen=True, gc=False):
         if said.time_ms < self.time_ms:
             if self.truth is None or said.truth is None:
                 return self
-            return msgspec.structs.replace(self, marks=self.marks | _history(said, self))
+            marks = self.marks | _history(said, self)
+            return msgspec.structs.replace(self, marks=marks, chance=self.chance or said.chance)
         if self.truth is None or said.truth is None:
             return said
         return LabelState(

@@ -75,11 +75,13 @@ class Pairing:
         tails: Tails,
         served_ms: Mapping[bytes, int],
         changes: LabelChanges,
-    ) -> None:
+    ) -> int:
         """Keep new shadows, and let them meet answers that have come.
 
-        ``served_ms`` are the watermarks of answers of the same batch, by name.
+        ``served_ms`` are the watermarks of answers of the same batch, by name. Returns how many
+        shadows made room: they lapsed before they met an answer.
         """
+        forgotten = 0
         known = self._load(item.name for item in rows)
         packed = self._store.get_many([keys.PENDING + item.name for item in rows])
         for item, route, tail, value in zip(rows, routes, tails, packed, strict=True):
@@ -92,7 +94,10 @@ class Pairing:
                 tail=tail.tobytes(),
             )
             beside = known.setdefault(item.name, Shadows(shadow.until_ms, []))
-            beside.entries.append(shadow)
+            # A name that goes on for ever, such as a constant, must not gather all there ever was.
+            kept = [old for old in beside.entries if not _is_lost(old, item.watermark_ms)]
+            forgotten += len(beside.entries) - len(kept)
+            beside.entries = [*kept, shadow]
             until_ms = max(beside.until_ms, shadow.until_ms)
             if value is not None:
                 served = Pending.unpack(value)
@@ -102,6 +107,7 @@ class Pairing:
                     served.shadowed = True
                     self._store.put(keys.PENDING + item.name, served.pack())
             self._save(item.name, beside, until_ms)
+        return forgotten
 
     def waiting_for(self, rows: Sequence[Admitted], models: Sequence[str]) -> dict[bytes, Shadows]:
         """Shadows that are there already, by the name of the answer that now comes."""
@@ -177,6 +183,11 @@ class Pairing:
         place = keys.SHADOWS + name
         self._store.put(place, pack_shadows(beside))
         self._lapses.note(keys.SHADOWS, place, time_ms=until_ms, kept_ms=0)
+
+
+def _is_lost(shadow: Shadow, watermark_ms: int) -> bool:
+    """Whether a shadow has lapsed without an answer: then none can meet it, and no label comes."""
+    return shadow.met_ms is None and shadow.until_ms < watermark_ms
 
 
 def _crowded(item: Admitted) -> DeadLetter:

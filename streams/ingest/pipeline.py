@@ -292,7 +292,9 @@ class Shard:
             slots = _slots(plan, group, routes)
             observe(plan, events, tails, slots, self._panes)
             count(plan, "n_pair", slots, self._panes)
-            self._pairing.shadows_came(plan, group, routes, tails, served_ms, changes)
+            state.pending -= self._pairing.shadows_came(
+                plan, group, routes, tails, served_ms, changes
+            )
             self._count_new(plan, group)
 
     def _count_new(self, plan: Plan, rows: list[admit.Admitted]) -> None:

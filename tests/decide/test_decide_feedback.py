@@ -157,6 +157,7 @@ def test_reversals_are_judged_in_all_and_by_source(world):
     said = story.said.alerts[0]
     assert said.severity is Severity.TICKET
     assert "of bank" in said.summary
+    assert f"over {said.n:,} labelled predictions" in said.summary
     shown = {m.feature: m.value for m in story.said.windows[-1].metrics if m.name == "flips"}
     assert shown == {"": 0.05, "crm": pytest.approx(3 / 440), "bank": pytest.approx(22 / 60)}
 
@@ -231,10 +232,27 @@ def test_a_weighted_verdict_asks_for_labels_at_the_weights_there_were(world):
             ("err_w2x2", 112.0 * spread),
         ):
             vector[layout.slices[f"ipw_{name}"]] = round(value * (1 << 20))
-        levels = [("error_rate_weighted", 0.1)]
+        levels = [("error_rate_weighted", 0.1, 1.0)]
         [found] = weighted(inputs, served, layout, vector, levels)
         assert found.verdict is Verdict.CANNOT_TELL
         asked.append(found.needed)
         sums = sums_beside(inputs, served, layout, vector, "error_rate_weighted")
         assert (sums.n, sums.s, sums.hi) == (1_000, 56.0, 20.0)
     assert asked[1] > 1.9 * asked[0]
+
+
+def test_a_weighted_interval_allows_for_rows_that_depend_on_each_other(world):
+    """Four rows that count as one make the interval twice as wide, around the same value."""
+    there = world(labels={**HISTORY, "propensity": True})
+    layout, inputs = there.whole.labels, there.whole.inputs
+    served, vector = inputs.zeros(), layout.zeros()
+    served[inputs.slices["n"]], vector[layout.slices["ipw_n"]] = 1_000, 200
+    for name, value in (("w", 400), ("w2", 800), ("err_wx", 80), ("err_w2x", 160)):
+        vector[layout.slices[f"ipw_{name}"]] = value << 20
+    vector[layout.slices["ipw_err_w2x2"]] = 160 << 20
+    levels = [("error_rate_weighted", 0.1, rows) for rows in (1.0, 4.0)]
+    alone, in_fours = weighted(inputs, served, layout, vector, levels)
+    assert alone.value == in_fours.value == pytest.approx(0.2)
+    assert in_fours.high - in_fours.low == pytest.approx(2 * (alone.high - alone.low))
+    assert (alone.verdict, in_fours.verdict) == (Verdict.DEGRADED, Verdict.CANNOT_TELL)
+    assert (alone.n, in_fours.n) == (200, 200)

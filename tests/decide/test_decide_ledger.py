@@ -287,3 +287,21 @@ def test_the_ledger_survives_a_restart(world):
     assert resumed.ledger() == change.story.decide.ledger()
     (key,) = resumed._state.tests.open_in(StreamKey("m", "v1", "baseline", ""))
     assert key.metric == "error_rate"
+
+
+def test_the_ledger_does_not_follow_the_order_of_a_checkpoint(world):
+    """Rows come in any order, also those of two policies that met in one window."""
+    change = Change(world(budgets=BOTH))
+    change.push(0, **HEALTHY)
+    change.to(world(budgets=BOTH | {"brier": 0.4}))
+    change.push(0, **HEALTHY, version="v2")
+    change.story.clock(20)
+    rows = {k: v for k, v in change.story.decide.changed().items() if v is not None}
+    orders = rows, dict(reversed(rows.items())), dict(sorted(rows.items()))
+    told = []
+    for order in orders:
+        resumed = change.first.decide()
+        resumed.load(order)
+        told.append((resumed.ledger(), resumed.budgets()))
+    assert told[0] == told[1] == told[2]
+    assert told[0] == (change.story.decide.ledger(), change.story.decide.budgets())

@@ -7,9 +7,11 @@ from collections import Counter
 import numpy as np
 
 from schemas.deployments import DeploymentAction
+from schemas.policy import Activation
 from schemas.rollouts import RolloutAction
 
 START = 10
+MINUTE = 60_000
 SHARE = 0.25
 
 
@@ -154,6 +156,34 @@ def test_an_undecided_rollout_expires_and_is_no_verdict(world):
     assert set(actions(story)) == {RolloutAction.HOLD, RolloutAction.EXPIRED}
     assert actions(story)[RolloutAction.EXPIRED] == 1
     assert story.clock(200).rollouts == []
+
+
+def test_a_rollout_ends_after_a_restart_though_its_windows_are_forgotten(world):
+    """A model that fell silent before the deadline is told of all the same."""
+    story = launched(world, canary=canary(watch_for="10h")).story()
+    both(story, range(START, START + 5), canary=90, baseline=80)
+    story.clock(300)
+    assert len(story.decide._state.windows) == 0
+    rows = {k: v for k, v in story.decide.changed().items() if v is not None}
+    resumed = story.world.decide()
+    resumed.load(rows)
+    resumed.apply(story.world.batch(predictions=START + 700, labels=START + 700))
+    (said,) = resumed.advance().rollouts
+    (straight,) = story.clock(START + 700).rollouts
+    assert said.action is RolloutAction.EXPIRED
+    assert said.model_copy(update={"cut": straight.cut}) == straight
+
+
+def test_a_reference_that_never_came_holds_no_rollout_up(world):
+    """An activation by hand may name one: the rollout is inconclusive at its deadline."""
+    there = launched(world, canary=canary(watch_for="30m"))
+    start = Activation(
+        model="m", policy=there.policy.hash, reference="0" * 64, effective_at_ms=9 * MINUTE
+    )
+    there.control.apply("policies", start.model_dump_json().encode())
+    story = there.story()
+    story.at(5).push(n=100)
+    assert [one.action for one in story.clock(100).rollouts] == [RolloutAction.EXPIRED]
 
 
 def test_a_canary_that_was_stopped_is_judged_no_more(world):

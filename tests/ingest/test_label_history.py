@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from shards import DAY, HOUR, Bench
 
 from schemas.policy import Labels, Policy, Task
-from streams.ingest.label_state import LabelState
+from streams.ingest.label_state import NO_LABEL, LabelState
 from streams.ingest.pending import Pending, time_of
 
 POLICY = Policy(
@@ -129,6 +129,13 @@ def test_weights_are_the_inverse_of_the_propensity_and_clipped(bench: Bench) -> 
     powers = [layout.total(total, f"ipw_err_{power}") for power in ("wx", "w2x", "w2x2")]
     assert powers == [20.0, 400.0, 400.0]
     assert layout.total(total, "ipw_brier_wx") == pytest.approx(4 * 0.0625 + 20 * 0.5625)
+
+
+def test_a_label_that_is_read_late_still_gives_its_propensity() -> None:
+    """Of label and correction, whichever is read first, the weight is the same."""
+    label, correction = LabelState(1.0, T0, chance=15_000), LabelState(0.0, T0 + 1)
+    states = [NO_LABEL.after(label).after(correction), NO_LABEL.after(correction).after(label)]
+    assert [(state.truth, state.chance) for state in states] == [(0.0, 15_000)] * 2
 
 
 def test_a_pending_prediction_takes_at_most_64_bytes_and_says_what_it_said() -> None:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from shards import DAY, HOUR, Bench
 
 from schemas.policy import Activation, Labels, Policy, PolicyRecord, Task
+from streams.ingest import keys
+from streams.ingest.shadows import unpack_shadows
 
 POLICY = Policy(
     model="fraud",
@@ -180,6 +182,31 @@ def test_many_shadows_of_one_answer_are_too_many(bench: Bench) -> None:
     bench.checkpoint()
     assert bench.field("input", "n") == 64
     assert [dead.field for dead in bench.dead] == ["pair_id"] * 6
+
+
+def test_a_pair_id_that_never_changes_gathers_only_shadows_that_may_still_meet(
+    bench: Bench,
+) -> None:
+    """Those that lapsed alone make room, so one value of the log stays as small as it is."""
+    for day in range(0, 50, 10):
+        rows = [shadow(100 * day + i, T0 + day * DAY, of=1) for i in range(40)]
+        bench.apply(*[bench.predict(**row) for row in rows])
+        bench.checkpoint()
+        bench.restart()
+    (kept,) = [value for key, value in bench.base.data.items() if key.startswith(keys.SHADOWS)]
+    assert {entry.time_ms for entry in unpack_shadows(kept).entries} == {T0 + 40 * DAY}
+    assert bench.state.pending == len(unpack_shadows(kept).entries) == 40
+    assert bench.dead == []
+
+
+def test_a_shadow_that_met_its_answer_stays_while_labels_may_come(bench: Bench) -> None:
+    """Feedback may be far behind predictions: the label still reaches both answers."""
+    bench.apply(bench.predict(**served(1, T0)), bench.predict(**shadow(1, T0, of=1)))
+    bench.apply(bench.predict(**shadow(2, T0 + 10 * DAY, of=1)))
+    bench.apply(bench.predict(**shadow(3, T0 + 20 * DAY, of=1)))
+    bench.apply(bench.tell(**truth(1, T0 + HOUR)))
+    bench.checkpoint()
+    assert pairs(bench) == [1, 0, 1, 0]
 
 
 def test_a_shadow_is_keyed_by_its_pair() -> None:

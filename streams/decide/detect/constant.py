@@ -46,10 +46,11 @@ class ConstantTest:
     severity: Severity = Severity.TICKET
 
     def question(self, subject: Subject) -> str:
-        """The highest acceptable share, of how many answers, and what evidence is divided by."""
-        limit, reference = highest(subject, self.feature), reference_counts(subject, self.feature)
-        bins = 0 if reference is None else reference.size
-        return content_id(self.metric, self.feature, limit, bins, self.rows_per_unit)
+        """The highest acceptable share, of which answers, and what evidence is divided by."""
+        limit, profile = highest(subject, self.feature), subject.reference
+        known = profile and (profile.classes or profile.score)
+        answers = known and known.model_dump(mode="json")
+        return content_id(self.metric, self.feature, limit, answers, self.rows_per_unit)
 
     def read(self, seen: Evidence) -> Reading:
         """Share of the most common answer of the window, with its 95 % interval."""

@@ -52,37 +52,44 @@ def weighted(
     served: Ints,
     labels: Layout,
     told: Ints,
-    levels: Iterable[tuple[str, float | None]],
+    levels: Iterable[tuple[str, float | None, float]],
 ) -> list[Metric]:
     """Weighted errors of a window, with effective sizes behind their intervals.
 
     Parameters
     ----------
     levels
-        Each metric with its budget, None where it has none.
+        Each metric with its budget, None where it has none, and how many events that depend on
+        each other count as one.
     """
     return [
-        _weighted(inputs, served, labels, told, metric, budget)
-        for metric, budget in levels
+        _weighted(inputs, served, labels, told, metric, budget, dispersion)
+        for metric, budget, dispersion in levels
         if f"ipw_{WEIGHTED_METRICS[metric]}_wx" in labels
     ]
 
 
 def _weighted(
-    inputs: Layout, served: Ints, labels: Layout, told: Ints, metric: str, budget: float | None
+    inputs: Layout,
+    served: Ints,
+    labels: Layout,
+    told: Ints,
+    metric: str,
+    budget: float | None,
+    dispersion: float,
 ) -> Metric:
     field, n = WEIGHTED_METRICS[metric], labels.count(told, "ipw_n")
     if n <= 0:
         verdict = None if budget is None else Verdict.CANNOT_TELL
         return Metric(name=metric, n=0, value=None, budget=budget, verdict=verdict)
     sums = WeightSums(
-        n=inputs.count(served, "n"),
-        w=labels.total(told, "ipw_w"),
-        wx=labels.total(told, f"ipw_{field}_wx"),
-        w2=labels.total(told, "ipw_w2"),
-        w2x=labels.total(told, f"ipw_{field}_w2x"),
-        w2x2=labels.total(told, f"ipw_{field}_w2x2"),
-        lost=labels.total(told, "ipw_lost"),
+        n=inputs.count(served, "n") / dispersion,
+        w=labels.total(told, "ipw_w") / dispersion,
+        wx=labels.total(told, f"ipw_{field}_wx") / dispersion,
+        w2=labels.total(told, "ipw_w2") / dispersion,
+        w2x=labels.total(told, f"ipw_{field}_w2x") / dispersion,
+        w2x2=labels.total(told, f"ipw_{field}_w2x2") / dispersion,
+        lost=labels.total(told, "ipw_lost") / dispersion,
     )
     mean, low, high = (number(float(x)) for x in hajek_mean(sums))
     verdict = judge(low, high, budget)

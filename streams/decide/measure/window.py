@@ -198,8 +198,9 @@ def _told(subject: Subject, inputs: Ints, labels: Ints, start_ms: int) -> list[M
         if (sums := sums_of(subject.labels, labels, name, of)) is not None and sums.n > 0
     ]
     levels = [
-        (name, _levels(subject, subject.levels, name, start_ms)["budget"])
+        (name, level["budget"], level["dispersion"])
         for name in WEIGHTED_METRICS
+        for level in (_levels(subject, subject.levels, name, start_ms),)
     ]
     return found + weighted(subject.inputs, inputs, subject.labels, labels, levels)
 

@@ -305,10 +305,10 @@ def _last_look(course: Course, known: RolloutState) -> Look:
     split = split_of(track, canary)
     activation = course.control.active(course.rollout.model, course.rollout.start_ms)
     hash_ = "" if activation is None else activation.policy
-    reference = "" if activation is None else activation.reference or ""
     return Look(
         rollout=course.rollout,
-        subject=course.subjects.of(hash_, reference, whole=True),
+        # Only the policy is told of: a reference that never came must not hold up everything.
+        subject=course.subjects.of(hash_, "", whole=True),
         start_ms=course.rollout.start_ms,
         end_ms=course.deadline_ms,
         due_ms=course.deadline_ms,
