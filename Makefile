@@ -11,7 +11,7 @@ help:
 	@echo "make demo-kafka  the same over a real Apache Kafka that the target fetches and starts"
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
-	@echo "make bench       how fast INGEST is beside reading and decoding alone, over a real Kafka too"
+	@echo "make bench       how fast tests and INGEST are, beside one by one and beside decoding alone"
 	@echo "make quality     how well it detects, on real streams, beside other tools"
 	@echo "make quality-peers  the other tools anew, each in an environment of its own"
 	@echo "make lock        pin dependencies anew"
@@ -67,6 +67,7 @@ schemas: setup
 	$(BIN)/python -m docs.tables --write
 
 bench: setup
+	$(BIN)/python -m benchmarks.detectors
 	$(BIN)/python -m benchmarks.ingest
 
 quality: setup
