@@ -30,11 +30,14 @@ def drifted(subject: Subject, vector: Ints) -> list[str]:
     """
     names = drifting(subject) if subject.whole else []
     seen = {name: both for name in names if (both := compared(subject, vector, name)) is not None}
+    far = {
+        name for name, both in seen.items() if float(tv.corrected(*both)) >= eps_of(subject, name)
+    }
+    if not far:
+        return []
     rejected = bh([_p_value(both) for both in seen.values()], FALSE_NAMES)
     return [
-        name
-        for (name, both), found in zip(seen.items(), rejected.tolist(), strict=True)
-        if found and float(tv.corrected(*both)) >= eps_of(subject, name)
+        name for name, found in zip(seen, rejected.tolist(), strict=True) if found and name in far
     ]
 
 
