@@ -2,7 +2,7 @@
 
 `e_process` for a comparison with an end (a rollout), `e_sr` for monitoring that never ends,
 `betting` for a bet with an e-SR, `bank` for many of them, `band` for rates that must stay between
-two levels, `confidence_sequence` for intervals, `recovery` for the way back.
+two levels, `confidence_sequence` and `poisson_sequence` for intervals, `recovery` for the way back.
 """
 
 from detectors.sequential.band import Band, BandTest, Rates
@@ -14,6 +14,7 @@ from detectors.sequential.confidence_sequence import (
 )
 from detectors.sequential.e_process import EProcess
 from detectors.sequential.e_sr import BudgetedESR
+from detectors.sequential.poisson_sequence import PoissonConfidenceSequence
 from detectors.sequential.recovery import CleanWindows, RecoveryProcess
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "BudgetedESR",
     "CleanWindows",
     "EProcess",
+    "PoissonConfidenceSequence",
     "Rates",
     "RecoveryProcess",
 ]
