@@ -5,7 +5,14 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from detectors.bets import BinaryBet, BinarySums, PoissonBet, TwoSampleBet, WindowSums
+from detectors.bets import (
+    BinaryBet,
+    BinarySums,
+    ExpectedCount,
+    PoissonBet,
+    TwoSampleBet,
+    WindowSums,
+)
 from detectors.checks.specimen import Specimen
 from detectors.checks.specimens import SPECIMENS
 from detectors.sequential import BettingBank, BettingTest
@@ -104,7 +111,7 @@ def test_false_alarms_of_a_bank_are_within_the_sum_of_its_shares() -> None:
 def test_nothing_is_changed_where_an_update_is_refused() -> None:
     """NaN in one row, another number of rows, a share that is none: an error that names it."""
     bank = BettingBank(PoissonBet(), size=2)
-    good = replace(BETTING[-3].empty, count=np.array([9.0, 0.0]), mu=np.array([4.0, 0.0]))
+    good = ExpectedCount(count=np.array([9.0, 0.0]), mu=np.array([4.0, 0.0]))
     bank.update(good, share=0.01)
     before = bank.state()
     for sums, share, kind, words in (

@@ -251,7 +251,19 @@ def streams(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         )
         for _ in range(draw(st.integers(0, 8)))
     ]
-    return predictions, feedback
+    return _unique(predictions), feedback
+
+
+def _unique(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows without those that repeat an id once its horizon has passed."""
+    kept_ms = POLICY.horizon_ms + POLICY.lateness_ms + POLICY.label_lateness_ms
+    latest_ms, first_ms, fine = 0, {}, []
+    for row in rows:
+        known_ms = first_ms.setdefault(row["prediction_id"], row["time"])
+        if latest_ms <= known_ms + kept_ms:
+            fine.append(row)
+        latest_ms = max(latest_ms, row["time"])
+    return fine
 
 
 @settings(deadline=None, max_examples=200)
