@@ -132,6 +132,16 @@ class GroupTest:
         self._test = BettingTest(bet)
         self._n, self._k = 0.0, 0.0
 
+    def arms(self, counts: GroupCounts) -> ArmCounts:
+        """A window as a bet sees it: beside the reference's rate in earlier windows."""
+        return ArmCounts(
+            n_c=counts.n,
+            k_c=counts.k,
+            n_b=counts.n_reference,
+            k_b=counts.k_reference,
+            b0=self.guess,
+        )
+
     def update(self, counts: GroupCounts, /, *, share: float) -> bool:
         """Bet on one window, then learn from it; a window without one of them changes nothing.
 
@@ -152,14 +162,7 @@ class GroupTest:
         _require_counts(counts)
         if counts.n <= 0.0 or counts.n_reference <= 0.0:
             return False
-        arms = ArmCounts(
-            n_c=counts.n,
-            k_c=counts.k,
-            n_b=counts.n_reference,
-            k_b=counts.k_reference,
-            b0=self.guess,
-        )
-        alarm = self._test.update(arms, share=share)
+        alarm = self._test.update(self.arms(counts), share=share)
         self._n = _MEMORY * self._n + counts.n_reference
         self._k = _MEMORY * self._k + counts.k_reference
         return alarm

@@ -22,33 +22,6 @@ Kind = tuple[str, Severity]
 """The metric of a test, and how loud it is."""
 
 
-def shares(
-    policy: Policy, tests: Sequence[Kind], *, segment: str, versions: int = 1, segments: int = 0
-) -> list[float]:
-    """Share of each test of a stream in one window, in expected false alarms.
-
-    Parameters
-    ----------
-    policy
-        States the budget, the weights, and whether segments take half of it.
-    tests
-        The kind of each test.
-    segment, versions, segments
-        As in `of_stream`.
-
-    Examples
-    --------
-    >>> from schemas.policy import FalseAlarms, Task
-    >>> weighted = FalseAlarms(pages=1.0, per="10d", weights={"tv": 0.5})
-    >>> policy = Policy(model="m", task=Task.BINARY, pane="1d", false_alarms=weighted)
-    >>> kinds = [("error_rate", Severity.PAGE), ("tv", Severity.TICKET), ("tv", Severity.TICKET)]
-    >>> [round(share, 3) for share in shares(policy, kinds, segment="")]
-    [0.05, 0.025, 0.025]
-    """
-    stream = of_stream(policy, segment=segment, versions=versions, segments=segments)
-    return [offered(stream, part) for part in fractions(policy, tests)]
-
-
 def of_stream(policy: Policy, *, segment: str, versions: int = 1, segments: int = 0) -> float:
     """What all tests of a stream together may spend in one window.
 

@@ -72,6 +72,7 @@ class Decide:
         self._control = control
         self._subjects = Subjects(control)
         self._asked: dict[Subject, tuple[Asked, ...]] = {}
+        self._serving: dict[Cohort, set[WindowKey]] = {}
         self._take(State())
 
     def apply(self, batch: SummaryBatch) -> None:
@@ -106,7 +107,7 @@ class Decide:
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
         found: list[Alert] = []
         fresh: dict[WindowKey, None] = {}
-        self._serving: dict[Cohort, set[WindowKey]] = {}
+        self._serving = {}
         closing = _pop(self._closing, now.predictions_ms)
         for _, _, window in closing:
             self._mark(window, closed=True)

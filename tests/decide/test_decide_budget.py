@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +18,18 @@ from schemas.policy import (
     PolicyRecord,
     Task,
 )
-from streams.decide.budget import HIGHEST, of_stream, offered, shares
+from streams.decide.budget import HIGHEST, Kind, fractions, of_stream, offered
 from streams.decide.detect import tests_of as asked_of
 from streams.decide.subject import subject_of
 
 PAGE, TICKET = Severity.PAGE, Severity.TICKET
 METRICS = ("error_rate", "latency_over", "calibration", "missing_rate", "out_of_range_rate")
+
+
+def shares(policy: Policy, tests: Sequence[Kind], **stream) -> list[float]:
+    """Share of each test of a stream in one window."""
+    whole = of_stream(policy, **stream)
+    return [offered(whole, part) for part in fractions(policy, tests)]
 
 
 @given(
@@ -57,6 +65,14 @@ def test_all_shares_of_a_window_sum_to_at_most_the_budget(
     assert spent <= pages / (30 * 24) * (1 + 1e-12)
     if not segments and any(weights.get(metric, 1.0) for metric in METRICS[:3]):
         assert abs(spent - pages / (30 * 24)) < 1e-12
+
+
+def test_shares_of_a_day_by_weight():
+    """One alarm in ten days: half for the page, the other half for two tests of drift."""
+    weighted = FalseAlarms(pages=1.0, per="10d", weights={"tv": 0.5})
+    policy = Policy(model="m", task=Task.BINARY, pane="1d", false_alarms=weighted)
+    found = shares(policy, [("error_rate", PAGE), ("tv", TICKET), ("tv", TICKET)], segment="")
+    assert found == pytest.approx([0.05, 0.025, 0.025])
 
 
 def test_a_heavier_metric_may_spend_as_much_more():

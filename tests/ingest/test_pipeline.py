@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from shards import DAY, HOUR, MINUTE, Bench
+from shards import DAY, HOUR, MINUTE, Bench, at_once, in_any_batches
 
 from schemas import cloudevents
 from schemas.policy import Budgets, FeatureContract, Labels, LatencyBudget, Policy, Task
@@ -316,22 +316,7 @@ def test_any_division_into_batches_gives_the_same_panes(
 ) -> None:
     """Also any interleaving of the two topics, any checkpoints and any restarts between."""
     predictions, feedback = events
-    whole = Bench(POLICY, REFERENCE)
-    whole.apply(
-        *[whole.predict(**event) for event in predictions],
-        *[whole.tell(**event) for event in feedback],
-    )
-    whole.checkpoint()
-    split = Bench(POLICY, REFERENCE)
-    queues = [[split.predict(**e) for e in predictions], [split.tell(**e) for e in feedback]]
-    while any(queues):
-        queue = data.draw(st.sampled_from([q for q in queues if q]))
-        size = data.draw(st.integers(1, len(queue)))
-        split.apply(*queue[:size])
-        del queue[:size]
-        if data.draw(st.booleans()):
-            split.checkpoint()
-            if data.draw(st.booleans()):
-                split.restart()
-    split.checkpoint()
+    whole, split = Bench(POLICY, REFERENCE), Bench(POLICY, REFERENCE)
+    at_once(whole, predictions, feedback)
+    in_any_batches(split, predictions, feedback, data)
     assert split.sums() == whole.sums()

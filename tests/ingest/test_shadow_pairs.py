@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from shards import DAY, HOUR, Bench
+from shards import DAY, HOUR, Bench, at_once, in_any_batches
 
 from schemas.policy import Activation, Labels, Policy, PolicyRecord, Task
 from streams.ingest import keys
@@ -273,22 +273,7 @@ def test_any_division_into_batches_gives_the_same_pairs(
 ) -> None:
     """Also any interleaving of the two topics, any checkpoints and any restarts between."""
     predictions, feedback = events
-    whole = Bench(POLICY)
-    whole.apply(
-        *[whole.predict(**event) for event in predictions],
-        *[whole.tell(**event) for event in feedback],
-    )
-    whole.checkpoint()
-    split = Bench(POLICY)
-    queues = [[split.predict(**e) for e in predictions], [split.tell(**e) for e in feedback]]
-    while any(queues):
-        queue = data.draw(st.sampled_from([q for q in queues if q]))
-        size = data.draw(st.integers(1, len(queue)))
-        split.apply(*queue[:size])
-        del queue[:size]
-        if data.draw(st.booleans()):
-            split.checkpoint()
-            if data.draw(st.booleans()):
-                split.restart()
-    split.checkpoint()
+    whole, split = Bench(POLICY), Bench(POLICY)
+    at_once(whole, predictions, feedback)
+    in_any_batches(split, predictions, feedback, data)
     assert split.sums() == whole.sums()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.reference import ReferenceProfile
@@ -18,6 +19,7 @@ from streams.ingest.routes import Route
 from streams.ingest.store import Changes
 from streams.records import Record
 
+Event = dict[str, Any]
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
@@ -152,3 +154,29 @@ class Bench:
             and key[3] == segment
             and all(key[("model", "version", "arm").index(k)] == v for k, v in where.items())
         )
+
+
+def in_any_batches(
+    bench: Bench, predictions: list[Event], feedback: list[Event], data: st.DataObject
+) -> None:
+    """Feed a shard in batches, topics interleaved, with checkpoints and restarts between."""
+    queues = [[bench.predict(**e) for e in predictions], [bench.tell(**e) for e in feedback]]
+    while any(queues):
+        queue = data.draw(st.sampled_from([q for q in queues if q]))
+        size = data.draw(st.integers(1, len(queue)))
+        bench.apply(*queue[:size])
+        del queue[:size]
+        if data.draw(st.booleans()):
+            bench.checkpoint()
+            if data.draw(st.booleans()):
+                bench.restart()
+    bench.checkpoint()
+
+
+def at_once(bench: Bench, predictions: list[Event], feedback: list[Event]) -> None:
+    """Feed a shard all predictions, then all feedback, with one checkpoint."""
+    bench.apply(
+        *[bench.predict(**event) for event in predictions],
+        *[bench.tell(**event) for event in feedback],
+    )
+    bench.checkpoint()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.bets import ArmCounts, TwoSampleBet
+from detectors.bets import TwoSampleBet
 from detectors.bets.grid import Side
 from detectors.fairness.four_fifths import (
     GroupCounts,
@@ -103,16 +103,9 @@ class FairnessTest:
         counts = self._counts(seen)
         if counts is None:
             return None
-        arms = ArmCounts(
-            n_c=counts.n,
-            k_c=counts.k,
-            n_b=counts.n_reference,
-            k_b=counts.k_reference,
-            b0=self._test(memory).guess,
-        )
         bet = self._bet()
         back = replace(bet, side="harm" if bet.side == "benefit" else "benefit")
-        return reverse(recovery, back.increments(arms))
+        return reverse(recovery, back.increments(self._test(memory).arms(counts)))
 
     def _counts(self, seen: Evidence) -> GroupCounts | None:
         """Evidence is linear in the counts: rows of one unit count as one row."""
