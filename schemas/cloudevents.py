@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from schemas.alerts import AlertAction
 from schemas.base import iso
+from schemas.commands import KINDS
 from schemas.rollouts import RolloutAction
 
 Header = tuple[str, bytes]
@@ -28,10 +29,17 @@ REFERENCE = "io.kittiwake.reference.v1"
 DEPLOYMENT = "io.kittiwake.deployment.v1"
 WINDOW = "io.kittiwake.window.v1"
 DEAD_LETTER = "io.kittiwake.dead_letter.v1"
+RETRAIN = "io.kittiwake.retrain.v1"
+REVIEW = "io.kittiwake.review.v1"
+ADVICE = "io.kittiwake.advice.v1"
+AUDIT = "io.kittiwake.audit.v1"
 
 
 ALERT = {action: f"io.kittiwake.alert.{action.value}.v1" for action in AlertAction}
 """Event type of each step in the life of an alert."""
+
+COMMAND = {kind: f"io.kittiwake.command.{kind}.v1" for kind in KINDS}
+"""Event type of each kind of command."""
 
 ROLLOUT = {action: f"io.kittiwake.rollout.{action.value}.v1" for action in RolloutAction}
 """Event type of each thing said of a rollout."""
@@ -40,6 +48,8 @@ TYPES: tuple[str, ...] = (
     *(PREDICTION, FEEDBACK, HEARTBEAT, POLICY, ACTIVATION, REFERENCE, DEPLOYMENT, WINDOW),
     *ALERT.values(),
     *ROLLOUT.values(),
+    *(RETRAIN, REVIEW, ADVICE, AUDIT),
+    *COMMAND.values(),
     DEAD_LETTER,
 )
 """Every event type that Kittiwake reads or writes."""

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     NO_POLICY = "no_policy"
     UNMATCHED = "unmatched"
     UNUSABLE_LABEL = "unusable_label"
+    UNDELIVERED = "undelivered"
 
 
 class DeadLetter(Message):

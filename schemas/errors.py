@@ -3,10 +3,14 @@
 ```
 KittiwakeError
 ├── BadRecord             a record that cannot be used; goes to dead-letters, the stream goes on
-├── PolicyError           a policy that cannot be used; names file, line, column and the fix
+├── PlacedError           a file that cannot be used; names file, line, column and the fix
+│   ├── PolicyError       … a policy
+│   └── PlanError         … the plan of what ACT does
 ├── ProfileError          a reference that cannot be built or read
 ├── ConfigurationError    a setting that cannot work
 │   └── TopicMismatch     a topic exists with other partitions or another clean-up policy
+├── TargetError           a deployment cannot be rolled back as asked, and would not be next time
+│   └── TargetUnavailable nothing was changed; the same request may go through later
 └── TransportError        trouble with the log
     ├── BrokerUnavailable no broker answered in time
     ├── Retriable         the same call may go through later
@@ -43,8 +47,8 @@ class BadRecord(KittiwakeError):
         self.field = field
 
 
-class PolicyError(KittiwakeError):
-    """A policy that cannot be used.
+class PlacedError(KittiwakeError):
+    """A file that cannot be used.
 
     Parameters
     ----------
@@ -63,6 +67,14 @@ class PolicyError(KittiwakeError):
         self.column = column
 
 
+class PolicyError(PlacedError):
+    """A policy that cannot be used."""
+
+
+class PlanError(PlacedError):
+    """A plan of what ACT does that cannot be used."""
+
+
 class ProfileError(KittiwakeError):
     """A reference profile that cannot be built or read."""
 
@@ -73,6 +85,14 @@ class ConfigurationError(KittiwakeError):
 
 class TopicMismatch(ConfigurationError):
     """A topic exists with another partition count or clean-up policy than asked for."""
+
+
+class TargetError(KittiwakeError):
+    """A deployment cannot be read or set as asked, and trying again would not help."""
+
+
+class TargetUnavailable(TargetError):
+    """A deployment did not answer, and nothing was changed; it may later."""
 
 
 class TransportError(KittiwakeError):

@@ -106,6 +106,10 @@ def field_steps(root: object, location: tuple[int | str, ...]) -> list[int | str
     steps: list[int | str] = []
     inner: object | None = root
     for step in location:
+        branch = _branch(inner, step)
+        if branch is not None:
+            inner = branch
+            continue
         inner = _inside(inner, step)
         if inner is None:
             break
@@ -117,9 +121,22 @@ def model_at(root: object, location: tuple[int | str, ...]) -> type[BaseModel] |
     """The model that lies at the location, None where there is none."""
     inner: object | None = root
     for step in location:
-        inner = _inside(inner, step)
+        inner = _branch(inner, step) or _inside(inner, step)
     kind = _bare(inner)
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _branch(kind: object, step: int | str) -> type[BaseModel] | None:
+    """The model of a union that a tag chooses; None where the step is no tag."""
+    kind = _bare(kind)
+    if get_origin(kind) not in (Union, UnionType):
+        return None
+    for model in get_args(kind):
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            fields = model.model_fields.values()
+            if any((step,) == get_args(field.annotation) for field in fields):
+                return model
+    return None
 
 
 def _inside(kind: object, step: int | str) -> object | None:

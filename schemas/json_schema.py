@@ -13,13 +13,18 @@ from pydantic import BaseModel
 
 from schemas import generated
 from schemas.alerts import Alert
+from schemas.audit import AuditRecord
+from schemas.commands import KINDS
 from schemas.dead_letters import DeadLetter
 from schemas.deployments import DeploymentEvent
+from schemas.fallback import Advice
 from schemas.feedback import FeedbackEvent
 from schemas.heartbeats import Heartbeat
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.predictions import PredictionEvent
 from schemas.reference import ReferenceProfile
+from schemas.retraining import RetrainRequest
+from schemas.review import ReviewRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 
@@ -35,6 +40,11 @@ MODELS: tuple[type[BaseModel], ...] = (
     WindowResult,
     Alert,
     RolloutEvent,
+    ReviewRequest,
+    RetrainRequest,
+    Advice,
+    AuditRecord,
+    *KINDS.values(),
     DeadLetter,
 )
 """Every model that travels on a topic, and the policy as people write it."""

@@ -7,18 +7,25 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from schemas.alerting import Alerting
 from schemas.base import Message, Name, Rate, Scalar
 from schemas.budgets import Budgets, Floors, FromReference, LatencyBudget
 from schemas.canary import Canary, Guardrail
 from schemas.durations import Duration, duration_ms
+from schemas.fallback import Fallback
 from schemas.features import FeatureContract, FeatureType
 from schemas.ids import content_id
+from schemas.retraining import Retraining
+from schemas.review import Review, ReviewReason
+from schemas.rollback import Rollback
+from schemas.rollout_plan import Plan
 from schemas.watch import Dependence, Fairness, Opinion, Patterns
 
 __all__ = [
     "MAX_PANES",
     "MEASURED",
     "Activation",
+    "Alerting",
     "Budgets",
     "Calibration",
     "Canary",
@@ -26,6 +33,7 @@ __all__ = [
     "Drift",
     "Duration",
     "Fairness",
+    "Fallback",
     "FalseAlarms",
     "FeatureContract",
     "FeatureType",
@@ -36,8 +44,12 @@ __all__ = [
     "LatencyBudget",
     "Opinion",
     "Patterns",
+    "Plan",
     "Policy",
     "PolicyRecord",
+    "Retraining",
+    "Review",
+    "Rollback",
     "Task",
     "duration_ms",
 ]
@@ -54,6 +66,10 @@ class Task(StrEnum):
     REGRESSION = "regression"
     RANKING = "ranking"
     CHAT = "chat"
+
+
+SCORED = frozenset({Task.BINARY, Task.MULTICLASS})
+"""Tasks whose answers have a score in [0, 1] that says how sure they are."""
 
 
 class Labels(Message):
@@ -154,6 +170,12 @@ class Policy(Message):
     dependence: Dependence = Dependence()
     false_alarms: FalseAlarms = FalseAlarms()
     canary: Canary = Canary()
+    plan: Plan = Plan()
+    rollback: Rollback = Rollback()
+    alerting: Alerting = Alerting()
+    retraining: Retraining = Retraining()
+    review: Review = Review()
+    fallback: Fallback | None = None
     owner: str = ""
     runbook: str = ""
     dashboard: str = ""
@@ -188,6 +210,17 @@ class Policy(Message):
                     raise ValueError(
                         f"{place} names {name}, which a {self.task} model does not have; "
                         f"remove it (it has {', '.join(sorted(has))})"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _reviewable(self) -> Self:
+        if self.task not in SCORED:
+            for reason in (ReviewReason.UNCERTAIN, ReviewReason.FLAGGED):
+                if self.review.share(reason):
+                    raise ValueError(
+                        f"review.{reason} goes by the score, which a {self.task} model does not "
+                        "have; use review.audit"
                     )
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 DAY_MS = 86_400_000
+AUDIT_MS = 7 * 366 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,12 @@ SUMMARIES = "summaries"
 WINDOWS = "windows"
 ALERTS = "alerts"
 ROLLOUTS = "rollouts"
+COMMANDS = "commands"
+TICKS = "ticks"
+RETRAINING = "retraining"
+REVIEW = "review"
+ADVICE = "advice"
+AUDIT = "audit"
 DEAD_LETTERS = "dead-letters"
 CHECKPOINTS = "state.checkpoint"
 JOIN_LOG = "state.join"
@@ -62,7 +69,7 @@ JOIN_LOG = "state.join"
 CONTROL = (POLICIES, REFERENCES, DEPLOYMENTS)
 """Topics that every worker reads whole, before anything else."""
 
-OUTPUTS = (WINDOWS, ALERTS, ROLLOUTS)
+OUTPUTS = (WINDOWS, ALERTS, ROLLOUTS, RETRAINING, ADVICE, AUDIT)
 """Topics that DECIDE publishes from its outbox."""
 
 
@@ -81,7 +88,7 @@ def table(*, shards: int = 4, models: int = 1, horizon_ms: int = 45 * DAY_MS) ->
     Examples
     --------
     >>> [spec.name for spec in table() if spec.compacted]
-    ['state.checkpoint']
+    ['advice', 'state.checkpoint']
     """
     return [
         TopicSpec(
@@ -107,6 +114,20 @@ def table(*, shards: int = 4, models: int = 1, horizon_ms: int = 45 * DAY_MS) ->
         TopicSpec(WINDOWS, models, "model", "WindowResult", retention_ms=90 * DAY_MS),
         TopicSpec(ALERTS, models, "incident id", "Alert", retention_ms=90 * DAY_MS),
         TopicSpec(ROLLOUTS, models, "model", "RolloutEvent", retention_ms=90 * DAY_MS),
+        TopicSpec(
+            COMMANDS,
+            models,
+            "model",
+            "Acknowledge, Silence, Unsilence, Approve, Reject, Pin, Unpin, Executed, Delivered, "
+            "RetrainNow, Trained",
+            retention_ms=90 * DAY_MS,
+            stamped_by_broker=True,
+        ),
+        TopicSpec(TICKS, models, "*", "Tick", retention_ms=DAY_MS, stamped_by_broker=True),
+        TopicSpec(RETRAINING, models, "model", "RetrainRequest", retention_ms=90 * DAY_MS),
+        TopicSpec(REVIEW, models, "model", "ReviewRequest", retention_ms=30 * DAY_MS),
+        TopicSpec(ADVICE, models, "model", "Advice", compacted=True, retention_ms=None),
+        TopicSpec(AUDIT, models, "model", "AuditRecord", retention_ms=AUDIT_MS),
         TopicSpec(DEAD_LETTERS, 1, "source topic", "DeadLetter", retention_ms=30 * DAY_MS),
         TopicSpec(
             CHECKPOINTS,

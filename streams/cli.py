@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from schemas.errors import KittiwakeError
-from streams.commands import budget, control, demo, follow, processes, replays
+from streams.commands import (
+    act,
+    audit,
+    budget,
+    control,
+    demo,
+    follow,
+    people,
+    processes,
+    replays,
+)
 
 app = typer.Typer(
     name="kittiwake",
@@ -22,6 +32,7 @@ app = typer.Typer(
 app.command()(processes.up)
 app.command()(processes.ingest)
 app.command()(processes.decide)
+app.command()(act.act)
 app.add_typer(control.topics_app, name="topics")
 app.add_typer(control.policy_app, name="policy")
 app.command()(control.profile)
@@ -29,6 +40,8 @@ app.command()(replays.replay)
 app.command()(follow.tail)
 app.command()(budget.budget)
 app.command()(demo.demo)
+app.add_typer(audit.audit_app, name="audit")
+app.add_typer(people.command_app, name="command")
 
 
 def main() -> None:

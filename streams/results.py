@@ -1,4 +1,4 @@
-"""What came out: the latest revision of each window, every alert and every rollout event."""
+"""What came out: the latest revision of each window, and every event of every other kind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from schemas import topics
-from schemas.alerts import Alert, AlertAction
+from schemas.alerts import ENDS, Alert, AlertAction
+from schemas.audit import AuditRecord
+from schemas.fallback import Advice
 from schemas.ledger import Ledger
+from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Follower, Transport
+
+OPTIONAL = ("retraining", "advice")
+"""Files that are written only where there is something in them."""
 
 
 @dataclass
@@ -22,12 +28,20 @@ class News:
     windows: list[WindowResult] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     rollouts: list[RolloutEvent] = field(default_factory=list)
+    retraining: list[RetrainRequest] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
+
+    def turns(self) -> list[Alert]:
+        """Alerts that opened, changed with their evidence or ended; updates are left out."""
+        return [alert for alert in self.alerts if alert.action is not AlertAction.UPDATED]
 
     def add(self, other: News) -> None:
         """Take what a later look found."""
         self.windows += other.windows
         self.alerts += other.alerts
         self.rollouts += other.rollouts
+        self.retraining += other.retraining
+        self.advice += other.advice
 
 
 @dataclass
@@ -37,6 +51,9 @@ class Results:
     windows: dict[str, WindowResult] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     rollouts: dict[str, RolloutEvent] = field(default_factory=dict)
+    retraining: dict[str, RetrainRequest] = field(default_factory=dict)
+    advice: dict[str, Advice] = field(default_factory=dict)
+    audit: dict[str, AuditRecord] = field(default_factory=dict)
     dead_letters: int = 0
     ledgers: list[Ledger] = field(default_factory=list)
 
@@ -57,26 +74,41 @@ class Results:
             event = RolloutEvent.model_validate_json(value)
             if self.rollouts.setdefault(event.id, event) is event:
                 news.rollouts.append(event)
+        elif topic == topics.RETRAINING:
+            request = RetrainRequest.model_validate_json(value)
+            if self.retraining.setdefault(request.id, request) is request:
+                news.retraining.append(request)
+        elif topic == topics.ADVICE:
+            advice = Advice.model_validate_json(value)
+            if self.advice.setdefault(advice.id, advice) is advice:
+                news.advice.append(advice)
+        elif topic == topics.AUDIT:
+            record = AuditRecord.model_validate_json(value)
+            self.audit.setdefault(record.hash, record)
         else:
             self.dead_letters += 1
         return news
 
     def open_alerts(self) -> list[Alert]:
-        """Alerts that were opened and not resolved, in order of opening."""
-        resolved = {a.alert_id for a in self.alerts.values() if a.action is AlertAction.RESOLVED}
+        """Alerts that were opened and are not over, in order of opening."""
+        over = {a.alert_id for a in self.alerts.values() if a.action in ENDS}
         opened = [a for a in self.alerts.values() if a.action is AlertAction.OPENED]
-        return [a for a in opened if a.alert_id not in resolved]
+        return [a for a in opened if a.alert_id not in over]
 
     def write(self, directory: Path) -> list[Path]:
-        """Write windows, alerts and rollout events as JSON lines, and the ledgers; returns the
-        files."""
+        """Write windows, alerts and rollout events as JSON lines, requests to retrain and advice
+        where there are any, and the ledgers; returns the files."""
         directory.mkdir(parents=True, exist_ok=True)
         files = []
         for name, events in (
             ("windows", sorted(self.windows.values(), key=lambda w: (w.start_ms, w.id))),
             ("alerts", list(self.alerts.values())),
             ("rollouts", list(self.rollouts.values())),
+            ("retraining", list(self.retraining.values())),
+            ("advice", list(self.advice.values())),
         ):
+            if not events and name in OPTIONAL:
+                continue
             path = directory / f"{name}.jsonl"
             path.write_text("".join(event.model_dump_json() + "\n" for event in events))
             files.append(path)

@@ -10,9 +10,11 @@ from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from schemas.alerts import Alert, AlertAction
+from schemas.alerts import ENDS, Alert, AlertAction
+from schemas.fallback import Advice
 from schemas.ledger import Ledger
 from schemas.predictions import Arm
+from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutAction, RolloutEvent
 from schemas.windows import Metric, WindowResult
 from streams.results import Results
@@ -21,11 +23,14 @@ DAY_MS = 86_400_000
 
 
 def alert_line(alert: Alert) -> str:
-    """One line for an alert."""
+    """One line for a step of an alert."""
     day = date(alert.window_end_ms)
-    if alert.action is AlertAction.RESOLVED:
-        return f"[green]{day}  resolved[/]  {escape(alert.summary)}"
+    if alert.action in ENDS:
+        return f"[green]{day}  {alert.action}[/]  {escape(alert.summary)}"
     colour = "red" if alert.severity == "page" else "yellow"
+    if alert.action is not AlertAction.OPENED:
+        reason = escape(alert.reason.replace("_", " "))
+        return f"[{colour}]{day}  {alert.action} ({reason})[/]  {escape(alert.summary)}"
     return f"[{colour}]{day}  {alert.severity.upper():6}[/]  {escape(alert.summary)}"
 
 
@@ -35,6 +40,17 @@ def rollout_line(event: RolloutEvent) -> str | None:
         return None
     day = date(event.decided_at_ms)
     return f"[bold magenta]{day}  {event.action.upper()}[/]  {escape(event.summary)}"
+
+
+def retrain_line(request: RetrainRequest) -> str:
+    """One line for a request to train a model again."""
+    return f"[cyan]{date(request.decided_at_ms)}  RETRAIN[/]  {escape(request.summary)}"
+
+
+def advice_line(advice: Advice) -> str:
+    """One line for advice to services."""
+    colour = "red" if advice.degraded else "green"
+    return f"[{colour}]{date(advice.since_ms)}  ADVICE[/]  {escape(advice.summary)}"
 
 
 def date(time_ms: int) -> str:

@@ -4,12 +4,15 @@ from kittiwake_client.consumer import AlertConsumer
 from kittiwake_client.events import InvalidEvent
 from kittiwake_client.publisher import Publisher, Stats
 from kittiwake_client.received import Received, RollbackRequest
+from kittiwake_client.signature import InvalidSignature, verify
 
 __all__ = [
     "AlertConsumer",
     "InvalidEvent",
+    "InvalidSignature",
     "Publisher",
     "Received",
     "RollbackRequest",
     "Stats",
+    "verify",
 ]

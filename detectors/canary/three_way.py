@@ -60,7 +60,8 @@ class Decision:
 class Guardrail:
     """One metric of a rollout: evidence of harm, and evidence of no harm, beyond a margin.
 
-    Both e-processes share one margin. Feed them the increments of `detectors.bets.two_sample`
+    Both e-processes share one margin, but where a version has to be better to be promoted: there
+    the margin of benefit is 0. Feed them the increments of `detectors.bets.two_sample`
     or `detectors.bets.paired`, sides "harm" and "benefit". Evidence that once crossed its
     threshold stays.
 

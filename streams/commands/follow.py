@@ -10,10 +10,13 @@ from rich.markup import escape
 
 from schemas import topics
 from schemas.alerts import Alert
+from schemas.fallback import Advice
+from schemas.retraining import RetrainRequest
+from schemas.review import ReviewRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 from streams.commands.options import Bootstrap, Prefix, console, kafka, settings_of
-from streams.story import alert_line, date, rollout_line
+from streams.story import advice_line, alert_line, date, retrain_line, rollout_line
 
 
 class Output(StrEnum):
@@ -21,6 +24,9 @@ class Output(StrEnum):
 
     ALERTS = "alerts"
     ROLLOUTS = "rollouts"
+    RETRAINING = "retraining"
+    ADVICE = "advice"
+    REVIEW = "review"
     WINDOWS = "windows"
 
 
@@ -36,12 +42,19 @@ def tail(
     bootstrap: Bootstrap = None,
     prefix: Prefix = None,
 ) -> None:
-    """Follow alerts, rollouts or windows."""
+    """Follow alerts, rollouts, requests to retrain, advice, review requests or windows."""
     settings = settings_of(bootstrap=bootstrap, prefix=prefix)
     transport = kafka(settings)
-    name = {"alerts": topics.ALERTS, "rollouts": topics.ROLLOUTS, "windows": topics.WINDOWS}
+    name = {
+        Output.ALERTS: topics.ALERTS,
+        Output.ROLLOUTS: topics.ROLLOUTS,
+        Output.RETRAINING: topics.RETRAINING,
+        Output.ADVICE: topics.ADVICE,
+        Output.REVIEW: topics.REVIEW,
+        Output.WINDOWS: topics.WINDOWS,
+    }
     follower = transport.tail(
-        [settings.topic(name[output.value])], from_beginning=from_beginning or until_end
+        [settings.topic(name[output])], from_beginning=from_beginning or until_end
     )
     try:
         while True:
@@ -69,6 +82,13 @@ def _line(output: Output, value: bytes) -> str | None:
                 rollout_line(event)
                 or f"[dim]{date(event.decided_at_ms)}  {escape(event.summary)}[/]"
             )
+        case Output.RETRAINING:
+            return retrain_line(RetrainRequest.model_validate_json(value))
+        case Output.ADVICE:
+            return advice_line(Advice.model_validate_json(value))
+        case Output.REVIEW:
+            asked = ReviewRequest.model_validate_json(value)
+            return f"{date(asked.time_ms)}  {escape(_asked(asked))}"
         case Output.WINDOWS:
             window = WindowResult.model_validate_json(value)
             stream = " ".join(
@@ -78,3 +98,11 @@ def _line(output: Output, value: bytes) -> str | None:
                 f"{date(window.start_ms)}  {escape(stream)}  {window.predictions:,} predictions, "
                 f"{window.coverage.share:.0%} labelled, {window.verdict.value}"
             )
+
+
+def _asked(asked: ReviewRequest) -> str:
+    score = "" if asked.score is None else f", score {asked.score:.3g}"
+    return (
+        f"{asked.model} {asked.version}  review {asked.prediction_id}: {asked.reason.value}"
+        f"{score}, stands for {asked.weight:.4g} of {asked.stratum}"
+    )

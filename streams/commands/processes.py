@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Protocol
 
 import typer
 
+from streams.act.settings import load
 from streams.commands.options import (
     Bootstrap,
     Data,
@@ -76,6 +78,10 @@ def up(
     models: Models = None,
     data: Data = None,
     ingests: Annotated[int, typer.Option(help="How many INGEST workers.", min=1)] = 1,
+    act: Annotated[
+        Path | None,
+        typer.Option(help="A plan: run ACT by it as well.", dir_okay=False),
+    ] = None,
     metrics_port: Annotated[
         int,
         typer.Option(
@@ -84,6 +90,8 @@ def up(
     ] = 9464,
 ) -> None:
     """Run all processes on this machine and start again those that die. Creates the topics."""
+    if act is not None:
+        load(act)  # A plan that cannot be read is said once, not at every start of a child.
     settings = settings_of(
         bootstrap=bootstrap, prefix=prefix, shards=shards, models=models, data=data
     )
@@ -91,23 +99,25 @@ def up(
     transport.ensure_topics(settings.topics())
     transport.close()
     supervisor = Supervisor(
-        children=_children(settings, ingests, metrics_port),
+        children=children(settings, ingests, act, metrics_port),
         say=lambda line: console.print(f"[dim]{line}[/]"),
     )
     raise typer.Exit(supervisor.run())
 
 
-def _children(settings: Settings, ingests: int, port: int) -> list[Child]:
+def children(settings: Settings, ingests: int, act: Path | None, port: int) -> list[Child]:
+    """What `up` runs: INGEST workers, DECIDE, and ACT if there is a plan; each on the next port."""
     common = ["--bootstrap", settings.bootstrap, "--prefix", settings.prefix]
-    ingest_arguments = [
-        ["ingest", *common, "--data", str(settings.data), "--worker", str(i)]
+    every = {
+        f"ingest {i}": ["ingest", *common, "--data", str(settings.data), "--worker", str(i)]
         for i in range(ingests)
-    ]
-    every = [*ingest_arguments, ["decide", *common, "--worker", "0"]]
-    names = [*(f"ingest {i}" for i in range(ingests)), "decide"]
+    }
+    every["decide"] = ["decide", *common, "--worker", "0"]
+    if act is not None:
+        every["act"] = ["act", *common, "--config", str(act), "--worker", "0"]
     return [
         Child(name, [*arguments, "--metrics-port", str(port + i if port else 0)])
-        for i, (name, arguments) in enumerate(zip(names, every, strict=True))
+        for i, (name, arguments) in enumerate(every.items())
     ]
 
 

@@ -25,9 +25,11 @@ from streams.replay import Start
 from streams.replay import replay as run
 from streams.results import News, Results
 from streams.story import (
+    advice_line,
     alert_line,
     alerts_table,
     ledger_lines,
+    retrain_line,
     rollout_line,
     rollouts_table,
     windows_table,
@@ -86,8 +88,10 @@ def show(results: Results, out: Path) -> None:
 def _texts(news: News | None) -> Iterator[str]:
     if news is None:
         return
-    yield from map(alert_line, news.alerts)
+    yield from map(alert_line, news.turns())
     yield from filter(None, map(rollout_line, news.rollouts))
+    yield from map(retrain_line, news.retraining)
+    yield from map(advice_line, news.advice)
 
 
 def _start(

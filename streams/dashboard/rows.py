@@ -221,6 +221,12 @@ PIPELINE = Row(
             "{{topic}} {{reason}}",
             "cps",
         ),
+        single(
+            "Review requests",
+            "Predictions that people were asked to review, an hour.",
+            f"3600 * sum by (model, reason) (rate(kittiwake_review_requests_total{_M}{_RATE}))",
+            "{{model}} {{reason}}",
+        ),
         Panel(
             "Joins and late rows",
             "Labels joined, and rows later than allowed, a second.",

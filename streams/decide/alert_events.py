@@ -68,6 +68,18 @@ def alert_id(test: SequentialTest, window: WindowKey) -> str:
     )
 
 
+def figures(reading: Reading) -> str:
+    """What people read of a window: its numbers, to two significant digits.
+
+    Examples
+    --------
+    >>> figures(Reading(6_214, 0.0341, 0.0294, None, 0.025))
+    '6.2e+03 0.034 0.029 unknown'
+    """
+    numbers = (reading.n, reading.value, reading.low, reading.high)
+    return " ".join("unknown" if number is None else f"{number:.2g}" for number in numbers)
+
+
 def alert_of(key: MonitorKey, now: Occasion, said: Said) -> Alert:
     """The event of a step in the life of a test's alert."""
     policy, window, reading = now.subject.policy, now.window, said.reading

@@ -1,4 +1,5 @@
-"""The life of an alert: a test alarms, its evidence freezes, recovery is proven, it resolves."""
+"""The life of an alert: a test alarms, waits as pending, fires, shows signs of recovery, and
+resolves once recovery is proven."""
 
 from __future__ import annotations
 
@@ -9,12 +10,24 @@ import msgspec
 
 from schemas.alerts import Alert, AlertAction
 from schemas.windows import Verdict
-from streams.decide import ledger, sentences
-from streams.decide.alert_events import Occasion, Said, alert_id, alert_of, key_of, superseded
+from streams.decide import base, ledger, sentences
+from streams.decide.alert_events import (
+    Occasion,
+    Said,
+    alert_id,
+    alert_of,
+    figures,
+    key_of,
+    superseded,
+)
 from streams.decide.detect import Asked, Reading, SequentialTest, Step, bet_each
+from streams.decide.detect.limit import LimitTest
+from streams.decide.detect.recovery import clear_of
+from streams.decide.incidents.settle import Watched
 from streams.decide.measure.interval import judge
 from streams.decide.retire import retire
 from streams.decide.state import MonitorKey, MonitorState, OpenAlert, State, WindowKey
+from streams.decide.stretch import stretch
 
 __all__ = ["Occasion", "Turn", "retire", "step_all"]
 
@@ -41,8 +54,10 @@ class _Ready:
     closed: tuple[Alert, ...]
 
 
-def step_all(state: State, turns: Sequence[Turn]) -> list[Alert]:
+def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
     """Run tests on windows that are due, each test at most once; the state is changed.
+
+    What is told are alerts that open or end, and what is seen of those that stay open.
 
     A test sees its windows in order and each once; an earlier window is left out, for a bet on
     it would not be fixed before its outcome was known.
@@ -53,15 +68,15 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert]:
         [(r.turn.test, r.known.memory, r.turn.now.seen, r.turn.share) for r in betting]
     )
     found_by = {r.key: step for r, step in zip(betting, steps, strict=True)}
-    said: list[Alert] = []
+    said: list[Alert | Watched] = []
     for r in ready:
-        known, alert = (
-            _monitor(r.key, r.known, r.turn, found_by[r.key])
+        known, told = (
+            _monitor(state, r.key, r.known, r.turn, found_by[r.key])
             if r.known.alert is None
-            else _recover(r.key, r.known, r.known.alert, r.turn.test, r.turn.now)
+            else _recover(state, r.key, r.known, r.known.alert, r.turn)
         )
         state.tests.put(r.key, known)
-        said += r.closed if alert is None else (*r.closed, alert)
+        said += r.closed if told is None else (*r.closed, told)
     _book(state, betting, steps)
     return said
 
@@ -100,6 +115,7 @@ def _current(
         share=turn.share,
         offered=turn.share,
         part=turn.test.part,
+        past=base.begun(turn.test, window.start_ms),
     )
     if known is None:
         return [], fresh
@@ -115,13 +131,13 @@ def _current(
     fresh = msgspec.structs.replace(
         fresh, spent=known.spent, opened=known.opened, cost=known.cost, paid=known.paid
     )
-    if known.alert is None:
+    if known.alert is None or known.alert.pending:
         return [], fresh
     return [superseded(key, known, known.alert, turn.now)], fresh
 
 
 def _monitor(
-    key: MonitorKey, known: MonitorState, turn: Turn, result: Step | None
+    state: State, key: MonitorKey, known: MonitorState, turn: Turn, result: Step | None
 ) -> tuple[MonitorState, Alert | None]:
     if result is None:
         return known, None
@@ -137,30 +153,67 @@ def _monitor(
         start_ms=now.window.start_ms,
         log_e=result.log_e,
         recovery=[],
+        pending=now.subject.policy.alerting.pending,
     )
+    if opened.pending:
+        return msgspec.structs.replace(after, alert=opened), None
+    return _fire(state, key, after, opened, turn)
+
+
+def _fire(
+    state: State, key: MonitorKey, known: MonitorState, opened: OpenAlert, turn: Turn
+) -> tuple[MonitorState, Alert]:
+    """Say that an alert is open, by what this window shows."""
+    test, now = turn.test, turn.now
     reading = test.read(now.seen)
-    words = sentences.opened(test.metric, test.feature, now.window, now.end_ms, reading)
+    lasts = stretch(state, test, now) if isinstance(test, LimitTest) else None
+    words = (
+        sentences.opened(test.metric, test.feature, now.window, now.end_ms, reading)
+        if lasts is None
+        else sentences.moved(test.metric, test.feature, now.window, lasts, reading)
+    )
+    cost = known.spent - known.paid
     said = Said(
         AlertAction.OPENED,
         opened,
         reading,
-        result.log_e,
-        result.spent,
-        spent,
-        spent - known.paid,
+        opened.log_e,
+        known.share,
+        known.spent,
+        cost,
         words,
         known.policy,
         known.reference,
     )
+    shown = msgspec.structs.replace(opened, shown_ms=now.window.start_ms, told=(figures(reading),))
     after = msgspec.structs.replace(
-        after, alert=opened, opened=known.opened + 1, cost=spent - known.paid, paid=spent
+        known, alert=shown, opened=known.opened + 1, cost=cost, paid=known.spent
     )
     return after, alert_of(key, now, said)
 
 
-def _recover(
-    key: MonitorKey, known: MonitorState, opened: OpenAlert, test: SequentialTest, now: Occasion
+def _wait(
+    state: State, key: MonitorKey, known: MonitorState, opened: OpenAlert, turn: Turn
 ) -> tuple[MonitorState, Alert | None]:
+    """One window of an alert that is pending: a good one ends it, the last one fires it."""
+    now = turn.now
+    reading = turn.test.read(now.seen)
+    if judge(reading.low, reading.high, reading.level, reading.worse) is Verdict.HEALTHY:
+        past = base.anew(known.past, now.window.start_ms)
+        return msgspec.structs.replace(known, memory=b"", alert=None, past=past), None
+    waited = msgspec.structs.replace(opened, pending=opened.pending - 1)
+    if waited.pending:
+        return msgspec.structs.replace(known, alert=waited), None
+    fired = msgspec.structs.replace(waited, opened_at_ms=now.due_ms)
+    return _fire(state, key, known, fired, turn)
+
+
+def _recover(
+    state: State, key: MonitorKey, known: MonitorState, opened: OpenAlert, turn: Turn
+) -> tuple[MonitorState, Alert | Watched | None]:
+    if opened.pending:
+        return _wait(state, key, known, opened, turn)
+    test, now = turn.test, turn.now
     result = test.recover(known.memory, opened.recovery, now.seen)
     if result is None:
         return known, None
@@ -169,7 +222,7 @@ def _recover(
         known = msgspec.structs.replace(known, memory=result.test_memory)
     if not result.over or _is_bad(reading):
         still = msgspec.structs.replace(opened, recovery=result.memory)
-        return msgspec.structs.replace(known, alert=still), None
+        return msgspec.structs.replace(known, alert=still), _seen(opened, reading, now)
     words = sentences.resolved(test.metric, test.feature, now.window, now.end_ms, reading)
     said = Said(
         AlertAction.RESOLVED,
@@ -183,8 +236,18 @@ def _recover(
         known.policy,
         known.reference,
     )
-    memory = result.test_memory or b""
-    return msgspec.structs.replace(known, memory=memory, alert=None), alert_of(key, now, said)
+    memory, past = result.test_memory or b"", base.anew(known.past, now.window.start_ms)
+    after = msgspec.structs.replace(known, memory=memory, alert=None, past=past)
+    return after, alert_of(key, now, said)
+
+
+def _seen(opened: OpenAlert, reading: Reading, now: Occasion) -> Watched:
+    clear = now.subject.policy.alerting.clear
+    level = None if reading.level is None else clear_of(reading.level, clear, worse=reading.worse)
+    good = judge(reading.low, reading.high, level, reading.worse) is Verdict.HEALTHY
+    return Watched(
+        opened.id, now.window.start_ms, now.end_ms, reading, good=good, bad=_is_bad(reading)
+    )
 
 
 def _is_bad(reading: Reading) -> bool:

@@ -23,7 +23,9 @@ Kind = tuple[str, Severity]
 
 
 def of_stream(policy: Policy, *, segment: str, versions: int = 1, segments: int = 0) -> float:
-    """What all tests of a stream together may spend in one window.
+    """What all ordinary tests of a stream together may spend in one window.
+
+    A policy with hyper-care keeps its reserve back for that.
 
     Parameters
     ----------
@@ -41,8 +43,10 @@ def of_stream(policy: Policy, *, segment: str, versions: int = 1, segments: int 
     >>> round(of_stream(policy, segment=""), 6)
     0.033333
     """
-    a = policy.false_alarms
+    a, care = policy.false_alarms, policy.plan.hyper_care
     window = a.pages * policy.window_ms / duration_ms(a.per)
+    if care is not None:
+        window *= 1.0 - care.reserve
     return window * weight(policy, segment=segment, segments=segments) / versions
 
 

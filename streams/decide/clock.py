@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import msgspec
+
 from schemas.summaries import Mark, SummaryBatch
-from streams.decide.state import Shard, State, Watermarks
+from streams.decide.state import Shard, State, Ticks, Watermarks
 
 CLOCK = "all"
 
@@ -22,14 +24,59 @@ def observe(state: State, batch: SummaryBatch) -> bool:
     )
     marks = [shard.mark for _, shard in state.shards.items()]
     now = watermarks(state)
-    state.clock.put(
-        CLOCK,
-        Watermarks(
-            predictions_ms=later(now.predictions_ms, low(marks, lambda m: m.predictions_ms)),
-            labels_ms=later(now.labels_ms, low(marks, lambda m: m.labels_ms)),
-        ),
+    after = Watermarks(
+        predictions_ms=later(now.predictions_ms, low(marks, lambda m: m.predictions_ms)),
+        labels_ms=later(now.labels_ms, low(marks, lambda m: m.labels_ms)),
     )
+    _hold(state, now, after)
+    state.clock.put(CLOCK, after)
     return True
+
+
+def tick(state: State, wall_ms: int, *, heard: bool = True) -> None:
+    """Take in wall time, as the log stamped it; an earlier one changes nothing.
+
+    Parameters
+    ----------
+    heard
+        Whether a tick told it: any command does, but only ticks say that ACT is there.
+    """
+    known = state.ticks.get(CLOCK) or Ticks(wall_ms, wall_ms)
+    after = msgspec.structs.replace(
+        known, wall_ms=max(known.wall_ms, wall_ms), heard=known.heard or heard
+    )
+    if after != state.ticks.get(CLOCK):
+        state.ticks.put(CLOCK, after)
+
+
+def ticking(state: State) -> bool:
+    """Whether ticks have ever come: then somebody is there who delivers and confirms."""
+    ticks = state.ticks.get(CLOCK)
+    return ticks is not None and ticks.heard
+
+
+def decision_ms(state: State) -> int | None:
+    """The time by which is decided what waits for no row: deadlines, silences, approvals.
+
+    The predictions watermark, and the wall time that ticks saw pass since it last moved. It never
+    goes back. Before any row it is wall time; None before anything was read.
+    """
+    mark_ms, ticks = watermarks(state).predictions_ms, state.ticks.get(CLOCK)
+    if ticks is None:
+        return mark_ms
+    if mark_ms is None:
+        return ticks.wall_ms
+    return max(mark_ms + ticks.wall_ms - ticks.base_ms, ticks.floor_ms)
+
+
+def _hold(state: State, before: Watermarks, after: Watermarks) -> None:
+    """Wall time counts from where event time moves."""
+    ticks = state.ticks.get(CLOCK)
+    if ticks is None or before.predictions_ms == after.predictions_ms:
+        return
+    # Wall time before the first row says nothing of the time that rows are from.
+    reached = 0 if before.predictions_ms is None else decision_ms(state) or 0
+    state.ticks.put(CLOCK, Ticks(ticks.wall_ms, ticks.wall_ms, reached, ticks.heard))
 
 
 def watermarks(state: State) -> Watermarks:

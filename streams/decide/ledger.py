@@ -17,6 +17,7 @@ from schemas.policy import Policy, duration_ms
 from schemas.summaries import Part
 from streams.decide.clock import later, watermarks
 from streams.decide.detect import Asked, asked_of
+from streams.decide.detect.care import is_care, windows_in_period
 from streams.decide.groups import key_of
 from streams.decide.state import BucketKey, MonitorKey, MonitorState, State
 from streams.decide.subject import Subject, Subjects
@@ -108,7 +109,12 @@ class _Book:
     @property
     def promised(self) -> float:
         """What the tests may spend in a period now."""
-        return self.windows * math.fsum(self.shares.values())
+        return math.fsum(self.per_period(key) for key in self.shares)
+
+    def per_period(self, key: MonitorKey) -> float:
+        """What a test may spend in a period now; one of hyper-care is asked in few windows."""
+        windows = windows_in_period(self.policy) if is_care(key.detector) else self.windows
+        return self.shares.get(key, 0.0) * windows
 
     @property
     def spent(self) -> float:
@@ -182,15 +188,14 @@ def _ledger(state: State, book: _Book, now_ms: int) -> Ledger:
 
 
 def _entry(key: MonitorKey, known: MonitorState, book: _Book) -> LedgerEntry:
-    share = book.shares.get(key, 0.0)
     return LedgerEntry(
         version=key.version,
         segment=key.segment,
         metric=key.metric,
         feature=key.feature,
         detector=key.detector,
-        share=share,
-        per_period=share * book.windows,
+        share=book.shares.get(key, 0.0),
+        per_period=book.per_period(key),
         spent=known.spent,
         alerts=known.opened,
         last_cost=known.cost if known.opened else None,

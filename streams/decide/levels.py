@@ -288,6 +288,26 @@ def feature_levels(feature: Feature, *, rows_per_unit: int = 1) -> list[Level]:
     return [replace(level, severity=Severity.TICKET, dispersion=rows) for level in found]
 
 
+def slack_of(level: Level, policy: Policy, reference: ReferenceProfile | None) -> float:
+    """What a level tolerates beyond the level of the reference that it follows from; 0 where it
+    follows from none.
+
+    Examples
+    --------
+    >>> known = {"error_rate": OutcomeReference(n=1_000, sum=200.0)}
+    >>> profile = ReferenceProfile(model="m", n=1_000, outcomes=known)
+    >>> policy = Policy(model="m", task=Task.BINARY)
+    >>> slack_of(Level("error_rate", Part.LABEL, 0.25), policy, profile)
+    0.02
+    """
+    name = level.metric.removesuffix("_weighted")
+    known = None if reference is None else reference.outcomes.get(name)
+    if known is None or known.n <= 0:
+        return 0.0
+    rule = policy.budgets.from_reference
+    return max(rule.absolute, rule.relative * known.sum / known.n)
+
+
 def limit_of(
     known: OutcomeReference, worse: Side, rule: FromReference, *, highest: float = 1.0
 ) -> float | None:

@@ -2,41 +2,81 @@
 
 What it says follows from the sums of rows on time, in order of event time; the order in which
 batches of several shards come, and how they are cut, changes nothing but the revisions and cuts
-of windows, and what they let expect of labels on their way.
+of windows, what they let expect of labels on their way, and deadlines of rollbacks, which begin
+when they are said.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
 from detectors.summary import Ints
-from schemas.alerts import Alert
+from schemas.alerting import Alerting
+from schemas.alerts import Alert, AlertAction
+from schemas.audit import AuditRecord
+from schemas.commands import Command, Delivered, Tick
+from schemas.fallback import Advice
 from schemas.ledger import Ledger
 from schemas.predictions import Arm
+from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutEvent
 from schemas.summaries import Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
-from streams.decide import alerts, budget, clock, completeness, discoveries, groups, merge
-from streams.decide.detect import Asked, Evidence, StrayTest, asked_of
+from streams.decide import (
+    advise,
+    alerts,
+    audit,
+    budget,
+    care,
+    clock,
+    completeness,
+    discoveries,
+    gone,
+    groups,
+    merge,
+    missing,
+    retrain,
+    traffic,
+)
+from streams.decide.alert_events import key_of
+from streams.decide.base import lapse
+from streams.decide.detect import Asked, Evidence, asked_of, rules_of
+from streams.decide.detect.care import is_care
+from streams.decide.heeded import is_first
+from streams.decide.held import Held, Records, note
+from streams.decide.incidents import repeat
+from streams.decide.incidents.repeat import Confirmable
+from streams.decide.incidents.settle import Desk, Watched
 from streams.decide.ledger import Totals, ledgers, totals
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.measure.window import window_result
-from streams.decide.rollout import course
+from streams.decide.revise import revise
+from streams.decide.rollback import run as rollback
+from streams.decide.rollback.facts import View
+from streams.decide.rollout import aftercare, course, review, trouble
 from streams.decide.rollout.plan import rollouts_of
 from streams.decide.state import State, StreamKey, Watermarks, Window, WindowKey
 from streams.decide.subject import Subject, Subjects
 
-STRAYS = Asked(StrayTest(), "strays", 0.0)
 Due = tuple[int, int, WindowKey]
 Cohort = tuple[str, int]
+
+
+class _Beside(NamedTuple):
+    """What served in windows that share a budget: versions under their rules, and segments,
+    that of all among them."""
+
+    versions: frozenset[tuple[str, str, str]]
+    segments: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +86,10 @@ class Outputs:
     windows: list[WindowResult] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     rollouts: list[RolloutEvent] = field(default_factory=list)
+    retraining: list[RetrainRequest] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
+    audit: list[AuditRecord] = field(default_factory=list)
+    again: list[Confirmable] = field(default_factory=list)
 
 
 class Decide:
@@ -64,7 +108,7 @@ class Decide:
     --------
     >>> decide = Decide(Control(), partition=0)
     >>> decide.advance()
-    Outputs(windows=[], alerts=[], rollouts=[])
+    Outputs(windows=[], alerts=[], rollouts=[], retraining=[], advice=[], audit=[], again=[])
     """
 
     def __init__(self, control: Control, partition: int) -> None:
@@ -72,7 +116,7 @@ class Decide:
         self._control = control
         self._subjects = Subjects(control)
         self._asked: dict[Subject, tuple[Asked, ...]] = {}
-        self._serving: dict[Cohort, set[WindowKey]] = {}
+        self._serving: dict[Cohort, _Beside] = {}
         self._take(State())
 
     def apply(self, batch: SummaryBatch) -> None:
@@ -96,16 +140,26 @@ class Decide:
                 continue
             new = self._state.windows.get(window) is None
             merge.add(self._state, delta, subject.policy)
+            traffic.note(self._state, delta, subject)
             self._stale[window] = None
             if new:
                 self._index(window, Window())
             if groups.is_reference(self._state, window):
                 self._revise(window)
 
+    def command(self, command: Command, wall_ms: int) -> None:
+        """Heed a command that the log stamped with a wall time; one read before changes nothing."""
+        clock.tick(self._state, wall_ms, heard=isinstance(command, Tick))
+        if isinstance(command, Tick):
+            return
+        if isinstance(command, Delivered) or is_first(self._state, command):
+            self._heeded.append(command)
+
     def advance(self) -> Outputs:
         """Say all that the watermarks allow to be said, in order of event time."""
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
-        found: list[Alert] = []
+        found: list[Alert | Watched] = [*gone.close(self._records, cut)]
+        found += self._revised(self._stale, (), cut)
         fresh: dict[WindowKey, None] = {}
         self._serving = {}
         closing = _pop(self._closing, now.predictions_ms)
@@ -126,18 +180,28 @@ class Decide:
                 found += alerts.step_all(self._state, turns)
                 if part is Part.INPUT:
                     self._note_drifted(together)
-        rollouts = self._rollouts(now, cut)
+        found += self._revised((), found, cut)
+        trouble.note(self._state, self._subjects, (one for one in found if isinstance(one, Alert)))
+        view = View(
+            self._state, self._control, self._subjects, cut, clock.decision_ms(self._state) or 0
+        )
+        found += missing.judge(view)
+        said = self._tell(found, cut)
+        rollouts = self._rollbacks(self._rollouts(now, cut), view)
+        rollouts += self._reviews(rollouts, now, cut)
+        retraining = retrain.requests(view, self._heeded)
+        advice = advise.advise(view)
         windows = self._publish(fresh, cut)
         self._expire(now)
-        return Outputs(windows=windows, alerts=found, rollouts=rollouts)
+        outputs = Outputs(
+            windows=windows, alerts=said, rollouts=rollouts, retraining=retraining, advice=advice
+        )
+        return self._close(outputs)
 
     def open_alerts(self) -> list[tuple[str, str, str]]:
         """Id, model and severity of every alert that stands open."""
-        return [
-            (test.alert.id, key.model, test.alert.severity)
-            for key, test in self._state.tests.items()
-            if test.alert is not None
-        ]
+        standing = [one.alert for _, one in self._state.standing.items()]
+        return [(alert.alert_id, alert.model, alert.severity.value) for alert in standing]
 
     def ledger(self) -> list[Ledger]:
         """The account of each model's false-alarm budget, in order of name."""
@@ -170,9 +234,11 @@ class Decide:
         self._maturing: list[Due] = []
         self._ageing: list[Due] = []
         self._stale: dict[WindowKey, None] = {}
+        self._heeded: list[Command] = []
         # A model whose windows are all forgotten may have a rollout that has not ended.
         self._models = {key.model for table in (state.tests, state.delays) for key in table}
         self._peers: defaultdict[Cohort, set[WindowKey]] = defaultdict(set)
+        self._records = Records(state, Held(), self._subject, self._asked_of)
         for window, known in state.windows.items():
             self._index(window, known)
             if known.stale:
@@ -191,6 +257,7 @@ class Decide:
                 heapq.heappush(queue, (end + delay, window.start_ms, window))
         self._models.add(window.model)
         self._peers[_cohort(window)].add(window)
+        self._records.held.add(window)
 
     def _subject(self, window: WindowKey) -> Subject:
         return self._subjects.of(
@@ -233,17 +300,21 @@ class Decide:
             covered = labelled >= subject.policy.labels.coverage * served
         asked = self._asked_of(subject)
         stream = self._budget(window, subject)
+        if part is Part.LABEL and covered:
+            note(self._state, window, stream)
+        caring = self._cares(window, subject)
         against = groups.against(self._state, window, subject, part)
         seen = Evidence(subject, vector, start_ms, against, inputs)
         occasion = alerts.Occasion(window, seen, due_ms, cut)
         turns = [
             alerts.Turn(one, occasion, budget.offered(stream, one.fraction))
             for one in asked
-            if one.test.part is part and (covered or one.test.metric in UNCOVERED)
+            if one.test.part is part
+            and (covered or one.test.metric in UNCOVERED)
+            and (caring or not is_care(one.test.detector))
         ]
-        if part is Part.INPUT and subject.whole:
-            turns.append(alerts.Turn(STRAYS, occasion, 0.0))
-        return turns
+        rules = (rule for rule in rules_of(subject) if rule.test.part is part)
+        return turns + [alerts.Turn(rule, occasion, 0.0) for rule in rules]
 
     def _retired(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
         """Ends of alerts that nobody asks about any more; most streams have none open."""
@@ -252,8 +323,60 @@ class Decide:
             return []
         subject = self._subject(window)
         seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
-        asked = (*self._asked_of(subject), STRAYS)
-        return alerts.retire(self._state, alerts.Occasion(window, seen, due_ms, cut), part, asked)
+        asked = (*self._asked_of(subject), *rules_of(subject))
+        now = alerts.Occasion(window, seen, due_ms, cut)
+        cared = care.retire(self._state, now, part, self._care_of(window, subject))
+        return cared + alerts.retire(self._state, now, part, asked)
+
+    def _care_of(self, window: WindowKey, subject: Subject) -> list[care.Period]:
+        return care.periods_of(self._control.deployments(window.model), subject.policy)
+
+    def _cares(self, window: WindowKey, subject: Subject) -> bool:
+        """Whether a window is in hyper-care; its tests start anew with it."""
+        if subject.policy.plan.hyper_care is None or not subject.whole:
+            return False
+        period = care.current(self._care_of(window, subject), window)
+        if period is None:
+            return False
+        tests = (one.test for one in self._asked_of(subject) if is_care(one.test.detector))
+        care.begin(self._state, window, period, [key_of(test, window) for test in tests])
+        return True
+
+    def _revised(
+        self, stale: Iterable[WindowKey], found: Sequence[Alert | Watched], cut: dict[str, int]
+    ) -> list[Alert]:
+        """What labels that came late change of alerts that rest on windows or have been found."""
+        opened = {
+            one.alert_id
+            for one in found
+            if isinstance(one, Alert) and one.action is AlertAction.OPENED
+        }
+        now_ms = clock.decision_ms(self._state) or 0
+        return revise(self._records, stale, opened, now_ms, cut)
+
+    def _tell(self, found: list[Alert | Watched], cut: dict[str, int]) -> list[Alert]:
+        """What tests found as parts of stories, in order of the windows it was found in."""
+        found.sort(key=lambda one: one.window_end_ms)
+        now_ms = clock.decision_ms(self._state) or 0
+        return Desk(self._state, self._alerting, now_ms, cut).settle(found, self._heeded)
+
+    def _close(self, outputs: Outputs) -> Outputs:
+        """Outputs with what is said again, and with the audit of all that is new."""
+        now_ms = clock.decision_ms(self._state) or 0
+        heeded = [one for one in self._heeded if not isinstance(one, Delivered)]
+        repeat.confirm(self._state, self._heeded)
+        again = repeat.due(self._state, now_ms)
+        said: list[Confirmable] = [*outputs.alerts, *outputs.rollouts, *outputs.retraining]
+        repeat.track(self._state, said, now_ms, self._alerting)
+        entries = [entry for one in heeded for entry in audit.commanded(one, now_ms)]
+        entries += [audit.decided(one) for one in said]
+        entries += [audit.decided(one) for one in outputs.advice]
+        self._heeded.clear()
+        return replace(outputs, audit=audit.chain(self._state, entries), again=again)
+
+    def _alerting(self, policy: str) -> Alerting:
+        known = self._control.policy(policy)
+        return Alerting() if known is None else known.alerting
 
     def _note_drifted(self, due: Sequence[Due]) -> None:
         """Which features have drifted by now, for windows of baselines that were just judged."""
@@ -272,13 +395,17 @@ class Decide:
         it divide the budget."""
         cohort = _cohort(window)
         if cohort not in self._serving:
-            self._serving[cohort] = {peer for peer in self._peers[cohort] if self._served(peer)}
-        beside = self._serving[cohort] | {window}
+            served = [peer for peer in self._peers[cohort] if self._served(peer)]
+            self._serving[cohort] = _Beside(
+                frozenset(_version(peer) for peer in served),
+                frozenset({"", *(peer.segment for peer in served)}),
+            )
+        beside = self._serving[cohort]
         return budget.of_stream(
             subject.policy,
             segment=window.segment,
-            versions=len({(peer.version, peer.policy, peer.reference) for peer in beside}),
-            segments=len({peer.segment for peer in beside} - {""}),
+            versions=len(beside.versions) + (_version(window) not in beside.versions),
+            segments=len(beside.segments) - 1 + (window.segment not in beside.segments),
         )
 
     def _served(self, window: WindowKey) -> bool:
@@ -294,10 +421,22 @@ class Decide:
             said
             for model in sorted(self._models)
             for rollout in rollouts_of(self._control.deployments(model))
-            for said in course.advance(
-                self._state, self._control, self._subjects, rollout, now, cut
-            )
+            for judge in (course.advance, aftercare.advance)
+            for said in judge(self._state, self._control, self._subjects, rollout, now, cut)
         ]
+
+    def _rollbacks(self, said: list[RolloutEvent], view: View) -> list[RolloutEvent]:
+        """All that is said, and what commands, advice and time make of rollbacks."""
+        heeded = [event for one in self._heeded for event in rollback.command(view, one)]
+        return heeded + rollback.follow(view, said) + rollback.clock(view, self._stale)
+
+    def _reviews(
+        self, said: Sequence[RolloutEvent], now: Watermarks, cut: dict[str, int]
+    ) -> list[RolloutEvent]:
+        """Reviews of the releases that have ended."""
+        review.note(self._state, said)
+        models = sorted(self._models)
+        return review.advance(self._state, self._control, self._subjects, models, now, cut)
 
     def _publish(self, fresh: Mapping[WindowKey, None], cut: dict[str, int]) -> list[WindowResult]:
         """New windows in the order they fell due, then revisions of those that changed."""
@@ -346,16 +485,17 @@ class Decide:
 
     def _expire(self, now: Watermarks) -> None:
         """Forget windows that nothing can change any more; one not judged yet is kept."""
-        kept = []
+        lapsing: list[Due] = []
+        kept: list[Due] = []
         for due in _pop(self._ageing, now.labels_ms):
-            window = due[2]
-            known = self._state.windows.get(window) or Window()
-            if not (known.closed and known.matured):
-                kept.append(due)
-                continue
+            known = self._state.windows.get(due[2]) or Window()
+            (lapsing if known.closed and known.matured else kept).append(due)
+        lapse(self._records, [window for _, _, window in lapsing])
+        for _, _, window in lapsing:
             completeness.count_lapsed(self._state, window, self._subject(window))
             merge.forget(self._state, window, self._subject(window).policy)
             self._stale.pop(window, None)
+            self._records.held.discard(window)
             peers = self._peers[_cohort(window)]
             peers.discard(window)
             if not peers:
@@ -390,6 +530,11 @@ def _rounds(due: Sequence[Due]) -> Iterator[list[Due]]:
         together[stream], rules[version] = one, own
     if together:
         yield list(together.values())
+
+
+def _version(window: WindowKey) -> tuple[str, str, str]:
+    """A version, and the rules that it is judged by."""
+    return (window.version, window.policy, window.reference)
 
 
 def _cohort(window: WindowKey) -> Cohort:

@@ -9,6 +9,7 @@ import msgspec
 from schemas.alerts import Alert
 from schemas.summaries import Part
 from streams.decide.alert_events import Occasion, key_of, superseded
+from streams.decide.base import anew
 from streams.decide.detect import Asked
 from streams.decide.groups import key_of as slice_of
 from streams.decide.state import MonitorKey, State
@@ -34,7 +35,8 @@ def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) ->
         same = (known.policy, known.reference) == (window.policy, window.reference)
         if same or known.start_ms >= window.start_ms or not _is_dropped(key, now, still):
             continue
-        closed.append(superseded(key, known, known.alert, now))
+        if not known.alert.pending:
+            closed.append(superseded(key, known, known.alert, now))
         ended = msgspec.structs.replace(
             known,
             policy=window.policy,
@@ -43,6 +45,7 @@ def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) ->
             memory=b"",
             share=0.0,
             alert=None,
+            past=anew(known.past, window.start_ms),
         )
         state.tests.put(key, ended)
     return closed

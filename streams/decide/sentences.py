@@ -8,7 +8,7 @@ from detectors.estimation.cbpe import ASSUMPTION
 from detectors.quantities import LABEL_METRICS, QUANTITIES, TOLD_METRICS
 from streams.decide.measure.drift import CLASS, ITEMS, SCORE
 from streams.decide.measure.fairness import COMPARED
-from streams.decide.measure.interval import Reading
+from streams.decide.measure.interval import Reading, Stretch
 from streams.decide.measure.smooth import SMOOTH
 from streams.decide.state import WindowKey
 
@@ -27,6 +27,7 @@ OTHERS = {
     "estimate_gap": "error rate given the scores",
     "estimated_error_rate": "estimated error rate",
     "label_rate": "share of predictions with a label",
+    "no_labels": "share of predictions with a label, window after window,",
     "latency": "rate of slow answers",
     "strays": "number of rows sent to the wrong partition",
     "pit": "deviation of forecast quantiles (total variation)",
@@ -43,6 +44,7 @@ PLACES = {SCORE: "the score", CLASS: "the predicted classes", ITEMS: "the items"
 RATES = {name for name, kinds in QUANTITIES.items() if kinds[0].is_rate} | {
     "latency",
     "label_rate",
+    "no_labels",
     "constant_output",
     "error_rate_weighted",
     "estimate_gap",
@@ -161,6 +163,24 @@ def opened(metric: str, feature: str, window: WindowKey, end_ms: int, reading: R
     return _stated(metric, feature, window, end_ms, reading, what)
 
 
+def moved(metric: str, feature: str, window: WindowKey, lasts: Stretch, reading: Reading) -> str:
+    """What an alert says when it opens, where it is known what was usual before."""
+    low, high = lasts.low, lasts.high
+    way = "rose" if reading.worse == "above" else "fell"
+    rows = "labelled predictions" if metric in LABEL_BASED else "predictions"
+    between = (
+        f" (95 %: {level(metric, low)} to {level(metric, high)})"
+        if low is not None and high is not None
+        else ""
+    )
+    return (
+        f"The {named(metric, feature)} of {subject_name(window)} {way} from "
+        f"{level(metric, lasts.before)} to {level(metric, lasts.value)}{between} over "
+        f"{lasts.n:,} {rows} since {moment(lasts.since_ms)}; "
+        f"{_bound(metric, reading)} {level(metric, reading.level)}"
+    )
+
+
 def resolved(metric: str, feature: str, window: WindowKey, end_ms: int, reading: Reading) -> str:
     """What an alert says when it is over."""
     if metric in WATCHES:
@@ -177,6 +197,24 @@ def superseded(metric: str, feature: str, window: WindowKey) -> str:
     return (
         f"The {named(metric, feature)} of {subject_name(window)} is judged by another policy or "
         f"reference from {moment(window.start_ms)} on; this alert is closed without a verdict"
+    )
+
+
+def gone(metric: str, feature: str, window: WindowKey, end_ms: int) -> str:
+    """What an alert says when nothing is left of the predictions that it is about."""
+    return (
+        f"The {named(metric, feature)} of {subject_name(window)} was last judged at "
+        f"{moment(end_ms)}; no prediction came since, and no label can change it any more: this "
+        "alert is closed without a verdict"
+    )
+
+
+def care_over(metric: str, feature: str, window: WindowKey) -> str:
+    """What an alert of hyper-care says when that is over."""
+    return (
+        f"Hyper-care of {subject_name(window)} is over: from {moment(window.start_ms)} on the "
+        f"{named(metric, feature)} is judged by its ordinary level; this alert is closed without a "
+        "verdict"
     )
 
 

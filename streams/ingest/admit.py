@@ -17,8 +17,9 @@ from schemas.base import iso
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotFeedback, HotPrediction
 from schemas.predictions import partition_key
+from streams.dead_letters import dead_letter
 from streams.ingest import keys
-from streams.ingest.decode import Decoded, Heartbeat, Row, T, dead_letter
+from streams.ingest.decode import Decoded, Heartbeat, Row, T
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.watermark import running
 from streams.records import Record

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from schemas.dead_letters import DeadLetter
+from schemas.review import ReviewRequest
 from schemas.summaries import Mark, PaneDelta
 from streams.ingest.routes import Route
 from streams.ingest.store import Changes
@@ -50,5 +51,6 @@ class Checkpoint:
     panes: list[PaneDelta]
     mark: Mark
     dead: list[DeadLetter]
+    reviews: list[ReviewRequest]
     tally: Tally
     more: bool = False

@@ -12,7 +12,7 @@ from detectors.outcomes.contract import Truth
 from schemas.base import iso
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.feedback import FeedbackKind
-from streams.ingest.decode import dead_letter
+from streams.dead_letters import dead_letter
 from streams.ingest.label_changes import LabelChange, cells_of, changes_of, labels_of
 from streams.ingest.label_state import BY_REVIEW, BY_SIGNAL, LabelState, chance_of
 from streams.ingest.pending import WAITING_BYTES, Pending, Waiting

@@ -15,9 +15,10 @@ import numpy as np
 
 from schemas import topics
 from schemas.dead_letters import DeadLetter, Reason
+from schemas.review import ReviewRequest
 from schemas.summaries import Mark, Part
 from streams.control import Control
-from streams.ingest import admit, keys
+from streams.ingest import admit, keys, review
 from streams.ingest.checkpoint import Checkpoint, ShardState, Tally
 from streams.ingest.decode import decode_feedback, decode_predictions
 from streams.ingest.join import apply, crowded
@@ -90,6 +91,7 @@ class Shard:
         self._lapses = Lapses()
         self._pairing = Pairing(self._store, self._routes, self._panes, self._lapses)
         self._dead: list[DeadLetter] = []
+        self._reviews: list[ReviewRequest] = []
         self._tally = Tally()
         self._idle_ms: int | None = None
         self._silent = False
@@ -136,6 +138,7 @@ class Shard:
         self._lapses.save(self._store, state.epoch, state.sequence)
         tally, self._tally = self._tally, Tally()
         dead, self._dead = self._dead + lapsed.dead, []
+        reviews, self._reviews = self._reviews, []
         return Checkpoint(
             state=msgspec.structs.replace(state, offsets=dict(state.offsets)),
             new_routes=self._routes.new(),
@@ -143,6 +146,7 @@ class Shard:
             panes=self._panes.take(),
             mark=self._mark(),
             dead=dead,
+            reviews=reviews,
             tally=tally,
             more=lapsed.more,
         )
@@ -260,6 +264,7 @@ class Shard:
         tails = plan.outcome.pack([event.output for event in events])
         routes = self._routes.number_each(plan, events)
         observe(plan, events, tails, _slots(plan, rows, routes), self._panes)
+        self._reviews += review.requests(plan, rows, tails, routes, self._routes)
         packed = pack_new([not item.late for item in rows], routes, times_ms, tails)
         shadows = self._pairing.waiting_for(rows, self._state.shadowed)
         for i, item in enumerate(rows if early or shadows else ()):
@@ -268,7 +273,8 @@ class Shard:
                 continue
             pending = Pending.unpack(packed[i])
             if place in early:
-                self._meet(pending, unpack_waiting(early[place]), plan, changes)
+                waiting = unpack_waiting(early[place])
+                self._meet(events[i].prediction_id, pending, waiting, plan, changes)
                 self._store.delete(place)
             if item.name in shadows:
                 self._pairing.served_came(item, pending, shadows[item.name], changes)
@@ -333,7 +339,7 @@ class Shard:
                 waiting = waiting[len(met) :]
                 if pending.shadowed:
                     told.append((keys.name(*who), pending, plan, labels_of(pending)))
-                self._meet(pending, met, plan, changes)
+                self._meet(who[1], pending, met, plan, changes)
                 self._store.put(place, pending.pack())
             if waiting:
                 self._wait(keys.key(keys.WAITING, *who), waiting)
@@ -341,15 +347,25 @@ class Shard:
         changes.add_to(self._panes)
 
     def _meet(
-        self, pending: Pending, feedback: list[Waiting], plan: Plan, changes: LabelChanges
+        self,
+        prediction_id: str,
+        pending: Pending,
+        feedback: list[Waiting],
+        plan: Plan,
+        changes: LabelChanges,
     ) -> None:
+        route = self._routes[pending.route]
         for item in feedback:
+            before = pending.final
             changed, dead = apply(pending, item, plan)
             changes.extend(plan, changed)
             if dead is not None:
                 self._dead.append(dead)
-            else:
-                self._tally.joined[plan.policy.model] += 1
+                continue
+            self._tally.joined[plan.policy.model] += 1
+            asked = review.dispute(plan, route, prediction_id, pending, before, item)
+            if asked is not None:
+                self._reviews.append(asked)
 
     def _wait(self, place: bytes, feedback: list[Waiting]) -> None:
         (known,) = self._store.get_many([place])

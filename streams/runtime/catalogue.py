@@ -29,6 +29,13 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
+CHECKPOINT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the checkpoint histogram, in seconds."""
+
+PROBE_BUCKETS_S = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+"""Upper bounds of the probe histogram, in seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """A metric as it is declared.
@@ -43,12 +50,15 @@ class Declared:
         What one unit of it means.
     labels
         Label names; every use gives them all.
+    buckets
+        Upper bounds of a histogram's buckets, ascending.
     """
 
     name: str
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = CHECKPOINT_BUCKETS_S
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -64,9 +74,6 @@ class Declared:
         return (self.name,)
 
 
-CHECKPOINT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the checkpoint histogram, in seconds."""
-
 _STREAM = ("model", "version", "arm", "segment")
 _METRIC = (*_STREAM, "metric", "feature")
 _C, _G, _H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
@@ -81,6 +88,12 @@ LATE_ROWS = Declared(
 )
 DEAD_LETTERS = Declared(
     "kittiwake_dead_letters_total", _C, "Rows that could not be used.", ("topic", "reason")
+)
+REVIEWS = Declared(
+    "kittiwake_review_requests_total",
+    _C,
+    "Predictions that people were asked to review.",
+    ("model", "reason"),
 )
 JOINED = Declared("kittiwake_joined_total", _C, "Labels joined to a prediction.", ("model",))
 PENDING = Declared(
@@ -132,6 +145,31 @@ BUDGET_SPENT = Declared(
 BUDGET_PROMISED = Declared(
     "kittiwake_budget_promised", _G, "False alarms expected in a period, at most.", ("model",)
 )
+PROBE_SECONDS = Declared(
+    "kittiwake_probe_seconds",
+    _H,
+    "Time from a probe's events to the window that holds them.",
+    ("model",),
+    PROBE_BUCKETS_S,
+)
+PROBE_ANSWERED = Declared(
+    "kittiwake_probe_last_answer_timestamp_seconds",
+    _G,
+    "When the last probe was answered; when probing began, before any was.",
+    ("model",),
+)
+DELIVERIES = Declared(
+    "kittiwake_deliveries_total",
+    _C,
+    "Attempts to deliver an event: delivered, retried, or dead when given up.",
+    ("target", "outcome"),
+)
+DELIVERY_SECONDS = Declared(
+    "kittiwake_delivery_seconds", _H, "Time an attempt to deliver took.", ("target",)
+)
+DELIVERIES_WAITING = Declared(
+    "kittiwake_deliveries_waiting", _G, "Events that wait for a target.", ("target",)
+)
 FOLDED = Declared(
     "kittiwake_label_values_folded_total",
     _C,
@@ -145,6 +183,7 @@ CATALOGUE: tuple[Declared, ...] = (
     ROWS,
     LATE_ROWS,
     DEAD_LETTERS,
+    REVIEWS,
     JOINED,
     PENDING,
     OPEN_PANES,
@@ -167,6 +206,11 @@ CATALOGUE: tuple[Declared, ...] = (
     ROLLOUT_EVENTS,
     BUDGET_SPENT,
     BUDGET_PROMISED,
+    PROBE_SECONDS,
+    PROBE_ANSWERED,
+    DELIVERIES,
+    DELIVERY_SECONDS,
+    DELIVERIES_WAITING,
     FOLDED,
 )
 """Every metric of ours."""

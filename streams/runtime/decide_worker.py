@@ -1,4 +1,4 @@
-"""DECIDE on a transport: merges summaries, commits its decisions, then publishes them.
+"""DECIDE on a transport: merges summaries, heeds commands, commits decisions, publishes them.
 
 Decisions never leak: state, offsets and the bytes to be published (the outbox) are committed in
 one transaction; only then a plain producer publishes the bytes. After a crash the outbox of the
@@ -7,36 +7,43 @@ last checkpoint is published again, so a duplicate has the same id and the same 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from schemas import topics
+from schemas.commands import Command, Tick, read_command
+from schemas.dead_letters import DeadLetter, Reason
 from schemas.errors import Retriable
 from schemas.summaries import SummaryBatch, decode
+from streams.dead_letters import dead_letter
 from streams.decide.pipeline import Decide, Outputs
-from streams.records import Message
+from streams.records import Message, Record
 from streams.runtime import catalogue, checkpoint, outbox
 from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.decision_metrics import DecisionMetrics
+from streams.runtime.envelope import dead_message
 from streams.runtime.metrics import Metrics
+from streams.runtime.partitioner import partition_of
 from streams.runtime.settings import Settings
 from streams.runtime.transport import TopicPartition, Transport
 from streams.runtime.worker_metrics import WorkerMetrics
 
 GROUP = "kittiwake-decide"
+OFFSETS = "offsets"
 STATE = "state/"
 """Before the name of each row of the state among the parts of a checkpoint."""
 
 
 class _Owned:
-    """A partition of summaries that this worker owns."""
+    """A partition of summaries, commands and ticks that is this worker's; offsets are by topic."""
 
-    def __init__(self, decide: Decide, offset: int, letters: int) -> None:
+    def __init__(self, decide: Decide, offsets: dict[str, int], letters: int) -> None:
         self.decide = decide
-        self.offset = offset
+        self.offsets = offsets
         self.letter_parts = letters
+        self.dead: list[DeadLetter] = []
 
 
 class DecideWorker:
@@ -51,19 +58,22 @@ class DecideWorker:
         self._metrics = metrics
         self._shown = DecisionMetrics(metrics)
         self._worker_metrics = WorkerMetrics(metrics, settings.prefix + GROUP)
-        self._topic = settings.topic(topics.SUMMARIES)
+        self._summaries = settings.topic(topics.SUMMARIES)
+        commands = map(settings.topic, (topics.TICKS, topics.COMMANDS))
+        self._topics = (*commands, self._summaries)
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
         self._sender = transport.sender()
         self._member = transport.member(
             group=settings.prefix + GROUP,
-            topics=(self._topic,),
+            topics=self._topics,
             rebalance=self,
             transactional_id=f"{settings.prefix}{GROUP}-{settings.worker}",
         )
+        self._partitions = transport.partition_count(self._summaries) or settings.models
 
     def step(self) -> bool:
-        """Take the next summaries, decide, commit, publish; True if there were any."""
+        """Take the next summaries and commands, decide, commit, publish; True if there were any."""
         self._controls.poll()
         watch = Stopwatch(self._clock)
         records = self._member.poll(
@@ -72,16 +82,15 @@ class DecideWorker:
         self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="poll")
         touched: set[int] = set()
         for record in records:
-            owned = self._owned[record.partition]
-            if record.offset >= owned.offset and record.value is not None:
-                self._apply(owned.decide, decode(record.value))
-                owned.offset = record.offset + 1
+            self._metrics.inc(catalogue.RECORDS, topic=record.topic)
+            if self._take(record):
                 touched.add(record.partition)
-        if records:
-            self._metrics.inc(catalogue.RECORDS, len(records), topic=self._topic)
         if touched:
+            positions = self._member.positions()
             for number in touched:
-                self._owned[number].offset = self._member.positions()[self._topic, number]
+                self._owned[number].offsets = {
+                    topic: positions[topic, number] for topic in self._topics
+                }
             self._decide(touched)
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="decide")
         return bool(records)
@@ -101,10 +110,10 @@ class DecideWorker:
         self._metrics.inc(catalogue.REBALANCES)
         self._controls.catch_up()
         self._owned.clear()
-        for _, number in partitions:
+        for number in sorted({number for _, number in partitions}):
             self._owned[number] = self._restore(number, committed)
         self._sender.flush()
-        return {(self._topic, number): owned.offset for number, owned in self._owned.items()}
+        return self._offsets(self._owned)
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Let go: each step has committed what it decided."""
@@ -120,13 +129,14 @@ class DecideWorker:
         letters = outbox.unpack(parts)
         for letter in letters:
             self._sender.send(letter)
-        offset = 0
-        if "offset" in parts:
-            offset = msgspec.msgpack.decode(parts["offset"], type=int)
-            checkpoint.check_barrier({(self._topic, number): offset}, committed)
+        offsets = dict.fromkeys(self._topics, 0)
+        if OFFSETS in parts:
+            offsets = msgspec.msgpack.decode(parts[OFFSETS], type=dict[str, int])
+            saved = {(topic, number): offset for topic, offset in offsets.items()}
+            checkpoint.check_barrier(saved, committed)
         else:
-            place = (self._topic, number)
-            checkpoint.check_unstarted({place: committed[place]})
+            places = [(topic, number) for topic in self._topics]
+            checkpoint.check_unstarted({place: committed[place] for place in places})
         decide = Decide(self._controls.control, number)
         decide.load(
             {
@@ -136,7 +146,56 @@ class DecideWorker:
             }
         )
         self._shown.restore(decide.open_alerts())
-        return _Owned(decide, offset, len(outbox.pack(letters)))
+        self._shown.budgets(decide.budgets())
+        return _Owned(decide, offsets, len(outbox.pack(letters)))
+
+    def _offsets(self, numbers: Iterable[int]) -> dict[TopicPartition, int]:
+        return {
+            (topic, number): offset
+            for number in numbers
+            for topic, offset in self._owned[number].offsets.items()
+        }
+
+    def _take(self, record: Record) -> bool:
+        """Give a record to the partition's DECIDE; False if it was taken before."""
+        owned = self._owned[record.partition]
+        if record.offset < owned.offsets[record.topic] or record.value is None:
+            return False
+        owned.offsets[record.topic] = record.offset + 1
+        if record.topic == self._summaries:
+            self._apply(owned.decide, decode(record.value))
+        else:
+            self._command(owned, record, record.value)
+        return True
+
+    def _command(self, owned: _Owned, record: Record, value: bytes) -> None:
+        """What is no command, or is of a model elsewhere, is a dead letter, and stops nothing."""
+        try:
+            command = read_command(value)
+        except ValueError as error:
+            self._refuse(owned, record, Reason.BAD_SHAPE, f"no usable command: {error}")
+            return
+        own = self._partition(command, record)
+        if own != record.partition:
+            # Heeded here it would do nothing, and begin a second audit chain of the model.
+            words = (
+                f"a command for model {command.model!r} on partition {record.partition}; write it "
+                f"to partition {own}: the key is the model, the partitioner that of Kafka's clients"
+            )
+            self._refuse(owned, record, Reason.STRAY, words)
+            return
+        owned.decide.command(command, record.timestamp_ms)
+
+    def _partition(self, command: Command, record: Record) -> int:
+        """Where a command belongs; a tick is about all of its partition."""
+        if isinstance(command, Tick):
+            return record.partition
+        return partition_of(command.model.encode(), self._partitions)
+
+    def _refuse(self, owned: _Owned, record: Record, reason: Reason, words: str) -> None:
+        letter = dead_letter(record, reason, words)
+        owned.dead.append(letter)
+        self._metrics.inc(catalogue.DEAD_LETTERS, topic=record.topic, reason=letter.reason)
 
     def _apply(self, decide: Decide, batch: SummaryBatch) -> None:
         """INGEST may have read a control record that has not come here yet."""
@@ -158,15 +217,18 @@ class DecideWorker:
             own = outbox.messages(outputs, self._settings)
             letters += own
             messages += self._state(number, owned, own)
-        offsets = {(self._topic, number): self._owned[number].offset for number in touched}
-        self._member.commit(messages, offsets)
+            messages += [dead_message(dead, self._settings, source="decide") for dead in owned.dead]
+            owned.dead.clear()
+        self._member.commit(messages, self._offsets(touched))
         for letter in letters:
             self._sender.send(letter)
         self._sender.flush()
         for outputs in decided:
             self._show(outputs)
-        for number in touched:
-            self._shown.budgets(self._owned[number].decide.budgets())
+        for number, outputs in zip(sorted(touched), decided, strict=True):
+            if outputs.windows:
+                # Only tests of windows spend, and adding up what thousands spent takes time.
+                self._shown.budgets(self._owned[number].decide.budgets())
         self._worker_metrics.committed(self._clock, started_ms)
         self._worker_metrics.lag(self._member.lag())
 
@@ -178,7 +240,7 @@ class DecideWorker:
         owned.letter_parts = len(packed)
         changes |= packed
         changes |= {STATE + part: value for part, value in owned.decide.changed().items()}
-        changes["offset"] = msgspec.msgpack.encode(owned.offset)
+        changes[OFFSETS] = msgspec.msgpack.encode(owned.offsets)
         topic = self._settings.topic(topics.CHECKPOINTS)
         return checkpoint.messages(topic, number, f"decide/{number}", changes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from schemas.alerts import Alert, AlertAction
+from schemas.alerts import ENDS, Alert
 from schemas.rollouts import RolloutEvent
 from schemas.windows import Metric, Verdict, WindowResult
 from streams.decide.ledger import Totals
@@ -73,7 +73,7 @@ class DecisionMetrics:
         """Count a published alert event and keep the number of open ones."""
         model, severity = alert.model, alert.severity.value
         self._metrics.inc(ALERTS, model=model, severity=severity, action=alert.action.value)
-        if alert.action is AlertAction.RESOLVED:
+        if alert.action in ENDS:
             self.open_alerts.pop(alert.alert_id, None)
         else:
             self.open_alerts[alert.alert_id] = (model, severity)

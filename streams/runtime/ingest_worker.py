@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from schemas import cloudevents, topics
-from schemas.dead_letters import DeadLetter
+from schemas.review import ReviewRequest
 from streams.ingest.checkpoint import Checkpoint, ShardState
 from streams.ingest.pipeline import Shard
 from streams.ingest.routes import Route
@@ -17,6 +17,7 @@ from streams.records import Message, Record
 from streams.runtime import catalogue, checkpoint, join_log, summary_log
 from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
+from streams.runtime.envelope import dead_message, enveloped
 from streams.runtime.metrics import Metrics
 from streams.runtime.partitioner import partition_of, partitions_of
 from streams.runtime.settings import Settings
@@ -282,7 +283,8 @@ class IngestWorker:
         mark = StoreMark(lineage, done.state.epoch, done.state.sequence, 0)
         return [
             *summary_log.messages(self._summaries, done),
-            *(_dead_message(settings.topic(topics.DEAD_LETTERS), dead) for dead in done.dead),
+            *(dead_message(dead, settings, source="ingest") for dead in done.dead),
+            *(_review_message(settings.topic(topics.REVIEW), asked) for asked in done.reviews),
             *join_log.messages(settings.topic(topics.JOIN_LOG), number, mark, done.join_changes),
             *checkpoint.messages(
                 settings.topic(topics.CHECKPOINTS), number, f"ingest/{number}", state
@@ -302,6 +304,8 @@ class IngestWorker:
             metrics.inc(catalogue.LATE_ROWS, n, model=model)
         for dead in done.dead:
             metrics.inc(catalogue.DEAD_LETTERS, topic=dead.topic, reason=dead.reason.value)
+        for asked in done.reviews:
+            metrics.inc(catalogue.REVIEWS, model=asked.model, reason=asked.reason.value)
         metrics.set(catalogue.PENDING, done.state.pending, shard=shard)
         metrics.set(catalogue.OPEN_PANES, len(done.panes), shard=shard)
         for topic, watermark in (
@@ -325,15 +329,13 @@ def _routes(parts: dict[str, bytes]) -> dict[int, Route]:
     }
 
 
-def _dead_message(topic: str, dead: DeadLetter) -> Message:
-    return Message(
+def _review_message(topic: str, asked: ReviewRequest) -> Message:
+    return enveloped(
+        asked,
         topic=topic,
-        key=dead.topic.encode(),
-        value=dead.model_dump_json().encode(),
-        headers=cloudevents.headers(
-            type=cloudevents.DEAD_LETTER,
-            source=cloudevents.SOURCE + "/ingest",
-            id=dead.id,
-            time_ms=dead.time_ms,
-        ),
+        key=asked.model,
+        type=cloudevents.REVIEW,
+        source="ingest",
+        id=asked.id,
+        time_ms=asked.time_ms,
     )

@@ -43,6 +43,15 @@ REFUSED: Final = frozenset(
 )
 """Asking again gives the same answer, though some of these are marked as retriable."""
 
+MOVING = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
+"""The group's coordinator is not there yet."""
+
 UNAVAILABLE: Final = frozenset(
     {
         KafkaError.BROKER_NOT_AVAILABLE,
@@ -86,9 +95,22 @@ def mapped(error: KafkaError, doing: str) -> TransportError:
         return TransportError(message)
     if code in UNAVAILABLE:
         return BrokerUnavailable(f"{message}; check bootstrap.servers and that the broker runs")
-    if error.retriable() or error.txn_requires_abort():
+    if passes(error) or error.txn_requires_abort():
         return Retriable(message)
     return TransportError(message)
+
+
+def passes(error: KafkaError) -> bool:
+    """Whether the same call may succeed in a moment.
+
+    The client does not say so of a group coordinator that is moving or loading.
+
+    Examples
+    --------
+    >>> passes(KafkaError(KafkaError.NOT_COORDINATOR))
+    True
+    """
+    return error.retriable() or error.code() in MOVING
 
 
 def kafka_error(exception: KafkaException) -> KafkaError:

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition as Place
 
 from schemas.errors import BrokerUnavailable, CommitUnknown, Fenced, Retriable, TransportError
 from streams.records import Message, Record
-from streams.runtime.kafka_errors import kafka_error, mapped, translated
+from streams.runtime.kafka_errors import kafka_error, mapped, passes, translated
 from streams.runtime.kafka_reader import Reader, place
 from streams.runtime.kafka_sender import produce
 from streams.runtime.kafka_topics import ends
@@ -44,7 +44,7 @@ def persist(call: Callable[[float], object], *, timeout_ms: int) -> None:
             call(max(left, PAUSE_S))
             return
         except KafkaException as exception:
-            if not kafka_error(exception).retriable() or left < PAUSE_S:
+            if not passes(kafka_error(exception)) or left < PAUSE_S:
                 raise
         time.sleep(PAUSE_S)
 

@@ -20,7 +20,6 @@ from schemas.errors import ConfigurationError
 from streams.runtime.catalogue import (
     BUILD_INFO,
     CATALOGUE,
-    CHECKPOINT_BUCKETS_S,
     FOLDED,
     OPEN_LABELS,
     Declared,
@@ -179,7 +178,7 @@ class Metrics:
             self._gauges[name] = Gauge(name, text, labels, registry=self.registry)
         else:
             self._histograms[name] = Histogram(
-                name, text, labels, registry=self.registry, buckets=CHECKPOINT_BUCKETS_S
+                name, text, labels, registry=self.registry, buckets=declared.buckets
             )
 
     def _bounded(self, declared: Declared, labels: dict[str, str]) -> tuple[Values, bool]:

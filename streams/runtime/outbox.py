@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
+from pydantic import BaseModel
 
 from schemas import cloudevents, topics
 from schemas.alerts import Alert
+from schemas.audit import AuditRecord
+from schemas.fallback import Advice
+from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
+from streams.decide.incidents.repeat import Confirmable
 from streams.decide.pipeline import Outputs
 from streams.records import Message
 from streams.runtime.checkpoint import cut
+from streams.runtime.envelope import enveloped
 from streams.runtime.settings import Settings
 
-SOURCE = cloudevents.SOURCE + "/decide"
 PART = "outbox"
 
 
@@ -25,11 +32,27 @@ class _Letter(msgspec.Struct, frozen=True, array_like=True):
 
 
 def messages(outputs: Outputs, settings: Settings) -> list[Message]:
-    """Messages of decisions: windows first, then alerts, then rollouts."""
+    """Messages of decisions: windows first, the audit of all last; what is said again as it was."""
+    letters = [
+        *(_windows(result) for result in outputs.windows),
+        *(_alerts(alert) for alert in outputs.alerts),
+        *(_rollouts(event) for event in outputs.rollouts),
+        *(_retraining(request) for request in outputs.retraining),
+        *(_advice(advice) for advice in outputs.advice),
+        *(_audit(record) for record in outputs.audit),
+        *(_again(event) for event in outputs.again),
+    ]
     return [
-        *(_window(result, settings) for result in outputs.windows),
-        *(_alert(alert, settings) for alert in outputs.alerts),
-        *(_rollout(event, settings) for event in outputs.rollouts),
+        enveloped(
+            letter.event,
+            topic=settings.topic(letter.topic),
+            key=letter.key,
+            type=letter.type,
+            source="decide",
+            id=letter.id,
+            time_ms=letter.time_ms,
+        )
+        for letter in letters
     ]
 
 
@@ -58,43 +81,53 @@ def _letter(message: Message) -> _Letter:
     return _Letter(message.topic, message.key or b"", message.value or b"", message.headers)
 
 
-def _window(result: WindowResult, settings: Settings) -> Message:
-    return Message(
-        topic=settings.topic(topics.WINDOWS),
-        key=result.model.encode(),
-        value=result.model_dump_json().encode(),
-        headers=cloudevents.headers(
-            type=cloudevents.WINDOW,
-            source=SOURCE,
-            id=f"{result.id}-{result.revision}",
-            time_ms=result.end_ms,
-        ),
+class _Event(NamedTuple):
+    event: BaseModel
+    topic: str
+    key: str
+    type: str
+    id: str
+    time_ms: int
+
+
+def _windows(result: WindowResult) -> _Event:
+    id_ = f"{result.id}-{result.revision}"
+    return _Event(result, topics.WINDOWS, result.model, cloudevents.WINDOW, id_, result.end_ms)
+
+
+def _alerts(alert: Alert) -> _Event:
+    kind = cloudevents.ALERT[alert.action]
+    key = alert.incident_id or alert.alert_id
+    return _Event(alert, topics.ALERTS, key, kind, alert.id, alert.window_end_ms)
+
+
+def _rollouts(event: RolloutEvent) -> _Event:
+    kind = cloudevents.ROLLOUT[event.action]
+    return _Event(event, topics.ROLLOUTS, event.model, kind, event.id, event.decided_at_ms)
+
+
+def _retraining(request: RetrainRequest) -> _Event:
+    kind = cloudevents.RETRAIN
+    return _Event(
+        request, topics.RETRAINING, request.model, kind, request.id, request.decided_at_ms
     )
 
 
-def _alert(alert: Alert, settings: Settings) -> Message:
-    return Message(
-        topic=settings.topic(topics.ALERTS),
-        key=alert.alert_id.encode(),
-        value=alert.model_dump_json().encode(),
-        headers=cloudevents.headers(
-            type=cloudevents.ALERT[alert.action],
-            source=SOURCE,
-            id=alert.id,
-            time_ms=alert.window_end_ms,
-        ),
+def _again(event: Confirmable) -> _Event:
+    match event:
+        case Alert():
+            return _alerts(event)
+        case RolloutEvent():
+            return _rollouts(event)
+        case RetrainRequest():
+            return _retraining(event)
+
+
+def _advice(advice: Advice) -> _Event:
+    return _Event(
+        advice, topics.ADVICE, advice.model, cloudevents.ADVICE, advice.id, advice.since_ms
     )
 
 
-def _rollout(event: RolloutEvent, settings: Settings) -> Message:
-    return Message(
-        topic=settings.topic(topics.ROLLOUTS),
-        key=event.model.encode(),
-        value=event.model_dump_json().encode(),
-        headers=cloudevents.headers(
-            type=cloudevents.ROLLOUT[event.action],
-            source=SOURCE,
-            id=event.id,
-            time_ms=event.decided_at_ms,
-        ),
-    )
+def _audit(record: AuditRecord) -> _Event:
+    return _Event(record, topics.AUDIT, record.model, cloudevents.AUDIT, record.hash, record.at_ms)

@@ -16,8 +16,8 @@ def ingested(transport: Transport, settings: Settings) -> bool:
 
 
 def decided(transport: Transport, settings: Settings) -> bool:
-    """True if no summary is left to read."""
-    return _all_read(transport, settings, DECIDE, (topics.SUMMARIES,))
+    """True if no summary and no command is left to read; ticks never end."""
+    return _all_read(transport, settings, DECIDE, (topics.SUMMARIES, topics.COMMANDS))
 
 
 def _all_read(transport: Transport, settings: Settings, group: str, names: tuple[str, ...]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from detectors.inputs import add_features
 from detectors.outcomes import calibration
 from detectors.summary import CellBuilder, Ints, scatter, sparse
+from schemas.alerts import Alert, AlertAction
 from schemas.deployments import DeploymentAction, DeploymentEvent
 from schemas.policy import Activation, Policy, PolicyRecord, Task
 from schemas.reference import NumericReference, ReferenceProfile
@@ -187,6 +188,11 @@ class Story:
     minute: int = 0
     marks: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def turns(self) -> list[Alert]:
+        """What tests said: alerts that opened, changed with their evidence, or ended."""
+        return [one for one in self.said.alerts if one.action is not AlertAction.UPDATED]
+
     def at(self, minute: int) -> Story:
         """The minute of what is pushed next."""
         self.minute = minute
@@ -213,6 +219,10 @@ class Story:
         self.said.windows.extend(out.windows)
         self.said.alerts.extend(out.alerts)
         self.said.rollouts.extend(out.rollouts)
+        self.said.retraining.extend(out.retraining)
+        self.said.advice.extend(out.advice)
+        self.said.audit.extend(out.audit)
+        self.said.again.extend(out.again)
         return out
 
 

@@ -24,7 +24,7 @@ def test_errors_above_budget_open_an_alert_and_recovery_resolves_it(world):
     steady(story, range(5, 10), n=200, errors=50)
     steady(story, range(10, 20), n=200, errors=10)
     story.clock(60)
-    opened, resolved = story.said.alerts
+    opened, resolved = story.turns
     assert (opened.action, resolved.action) == (AlertAction.OPENED, AlertAction.RESOLVED)
     assert opened.alert_id == resolved.alert_id
     assert opened.id != resolved.id
@@ -38,7 +38,7 @@ def test_errors_above_budget_open_an_alert_and_recovery_resolves_it(world):
     assert opened.log_e >= 0
     assert opened.low < 0.25 < opened.high
     assert (opened.owner, opened.runbook) == ("risk", "https://runbook")
-    assert opened.summary.startswith("The error rate of m v1 is above its budget: 25 % (95 %: 20 %")
+    assert opened.summary.startswith("The error rate of m v1 rose from 5 % to 25 % (95 %: 20 %")
     assert "budget 10 %" in opened.summary
 
 
@@ -46,14 +46,14 @@ def test_an_open_alert_is_not_opened_again(world):
     """An hour of trouble is one alert."""
     story = steady(world().story(), range(60), n=200, errors=60)
     story.clock(100)
-    assert len(story.said.alerts) == 1
+    assert len(story.turns) == 1
 
 
 def test_labels_are_never_bet_on_before_they_are_mature(world):
     """A minute before maturity nothing has been bet, whatever the labels say."""
     story = steady(world().story(), range(5), n=500, errors=400)
     story.clock(100, labels=11.9)
-    assert story.said.alerts == []
+    assert story.turns == []
     assert [k for k in story.decide.changed() if k.startswith("test:")] == [
         'test:["m","v1","baseline","","contract","strays",""]'
     ]
@@ -63,7 +63,7 @@ def test_below_the_coverage_floor_no_bet_is_made_and_nothing_is_spent(world):
     """Half of the labels, all of them wrong: cannot tell."""
     story = steady(world().story(), range(20), n=500, errors=250, labelled=250)
     story.clock(100)
-    assert story.said.alerts == []
+    assert story.turns == []
     assert not any("error_rate" in key for key in story.decide.changed())
 
 
@@ -72,7 +72,8 @@ def test_below_the_coverage_floor_an_open_alert_does_not_resolve(world):
     story = steady(world().story(), range(5), n=500, errors=200)
     steady(story, range(5, 40), n=500, errors=0, labelled=300)
     story.clock(100)
-    assert [alert.action for alert in story.said.alerts] == [AlertAction.OPENED]
+    own = [alert.action for alert in story.turns if alert.metric == "error_rate"]
+    assert own == [AlertAction.OPENED]
 
 
 def test_late_rows_change_windows_but_no_bet(world):
@@ -86,7 +87,8 @@ def test_late_rows_change_windows_but_no_bet(world):
     assert stirred.said.windows[0].predictions == 400
 
     def bets(story):
-        return {k: v for k, v in story.decide.changed().items() if k.startswith("test:")}
+        rows = {k: v for k, v in story.decide.changed().items() if v is not None}
+        return [(key, known.memory, known.spent) for key, known in State.load(rows).tests.items()]
 
     assert bets(stirred) == bets(calm)
 
@@ -99,7 +101,7 @@ def test_service_errors_latency_and_missing_values_are_tested_on_closing(world):
     for minute in range(10):
         story.at(minute).push(n=500, failed=50, slow=100, missing=100, values=values, labelled=0)
     story.clock(20, labels=0)
-    found = {(alert.metric, alert.feature): alert for alert in story.said.alerts}
+    found = {(alert.metric, alert.feature): alert for alert in story.turns}
     assert set(found) == {("service_errors", ""), ("latency_over", ""), ("missing_rate", "x")}
     assert found["missing_rate", "x"].severity is Severity.TICKET
     assert found["service_errors", ""].severity is Severity.PAGE
@@ -114,7 +116,7 @@ def test_drift_opens_a_ticket_and_its_end_resolves_it(world):
         values = rng.uniform(0.5 if moved else 0.0, 1.0, 500).tolist()
         story.at(minute).push(n=500, values=values, labelled=0)
     story.clock(60, labels=0)
-    opened, resolved = [alert for alert in story.said.alerts if alert.metric == "tv"]
+    opened, resolved = [alert for alert in story.turns if alert.metric == "tv"]
     assert (opened.metric, opened.feature, opened.severity) == ("tv", "x", Severity.TICKET)
     assert 10 * 60_000 <= opened.window_start_ms < 20 * 60_000
     assert resolved.action is AlertAction.RESOLVED
@@ -128,7 +130,7 @@ def test_miscalibration_opens_a_page_and_is_resolved_when_scores_hold_again(worl
     steady(story, range(5), n=1_000, errors=500)
     steady(story, range(5, 40), n=1_000, errors=100)
     story.clock(90)
-    opened, resolved = story.said.alerts
+    opened, resolved = story.turns
     assert (opened.metric, opened.severity) == ("calibration", Severity.PAGE)
     assert abs(opened.value - 0.4) < 1e-6
     assert resolved.window_start_ms >= 5 * 60_000
@@ -141,7 +143,7 @@ def test_segments_have_tests_of_their_own(world):
         story.at(minute).push(n=1_000, errors=40)
         story.at(minute).push(n=100, errors=35, segment="k=v")
     story.clock(90)
-    assert {(alert.segment, alert.metric) for alert in story.said.alerts} == {("k=v", "error_rate")}
+    assert {(alert.segment, alert.metric) for alert in story.turns} == {("k=v", "error_rate")}
 
 
 def test_canaries_and_shadows_are_not_tested_against_budgets(world):
@@ -151,7 +153,7 @@ def test_canaries_and_shadows_are_not_tested_against_budgets(world):
         story.at(minute).push(n=500, errors=400, arm="canary", version="v2")
         story.at(minute).push(n=500, errors=400, arm="shadow", version="v3")
     story.clock(60)
-    assert story.said.alerts == []
+    assert story.turns == []
     assert len(story.said.windows) == 20
 
 
@@ -163,7 +165,7 @@ def test_any_stray_row_opens_a_contract_alert_until_a_window_has_none(world):
     story.at(2).push(n=100, strays=1)
     story.at(4).push(n=100)
     story.clock(10, labels=0)
-    opened, resolved = story.said.alerts
+    opened, resolved = story.turns
     assert (opened.detector, opened.metric, opened.value) == ("contract", "strays", 3)
     assert opened.share == opened.spent == 0
     assert (resolved.window_start_ms, resolved.action) == (4 * 60_000, AlertAction.RESOLVED)
@@ -180,7 +182,7 @@ def test_another_policy_closes_the_alerts_of_the_one_before(world):
     for delta in second.deltas(40, n=500, errors=200):
         story.decide.apply(first.batch([delta], **story.marks))
     story.clock(60)
-    opened, closed = story.said.alerts
+    opened, closed = story.turns
     assert closed.alert_id == opened.alert_id
     assert closed.action is AlertAction.RESOLVED
     assert closed.policy == opened.policy == first.policy.hash
@@ -207,10 +209,10 @@ def test_a_healthy_model_stays_within_its_false_alarm_budget(world, label_sums):
         panes += [there.delta(minute, "label", label_sums(there.whole, scores, truth))]
         story.decide.apply(there.batch(panes))
     story.clock(600)
-    assert {alert.severity for alert in story.said.alerts} <= {Severity.WATCH}
+    assert {alert.severity for alert in story.turns} <= {Severity.WATCH}
     spent = spent_of(story)
     assert 0.2 < sum(spent) <= 500 / 1_440
-    assert len(spent) == 9
+    assert len(spent) == 10
 
 
 def spent_of(story):

@@ -120,7 +120,7 @@ def test_a_metric_without_weight_is_not_tested(world):
     for minute in range(20):
         story.at(minute).push(n=500, errors=250, failed=100)
     story.clock(60)
-    (alert,) = story.said.alerts
+    (alert,) = story.turns
     assert alert.metric == "service_errors"
     assert alert.share == pytest.approx(1.0 / (24 * 60))
 

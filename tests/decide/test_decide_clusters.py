@@ -29,7 +29,7 @@ def opened(there, label_sums, *, seed, rate=HEALTHY):
     story.clock(WINDOWS + 60)
     return {
         alert.metric
-        for alert in story.said.alerts
+        for alert in story.turns
         if alert.action is AlertAction.OPENED and alert.severity is not Severity.WATCH
     }
 

@@ -51,7 +51,7 @@ def told(world, vector):
 
 def lists(story):
     """Alerts on the list."""
-    return [alert for alert in story.said.alerts if alert.metric == "drift_list"]
+    return [alert for alert in story.turns if alert.metric == "drift_list"]
 
 
 def test_two_drifted_features_are_named_at_once_and_six_empty_lists_end_it(told):

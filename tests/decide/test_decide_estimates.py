@@ -155,7 +155,7 @@ def opened(story, metric: str) -> list[int]:
     """Minutes at which alerts of a metric opened."""
     return [
         alert.opened_at_ms // MINUTE
-        for alert in story.said.alerts
+        for alert in story.turns
         if alert.metric == metric and alert.action is AlertAction.OPENED
     ]
 
@@ -183,7 +183,7 @@ def test_harder_cases_raise_a_ticket_before_their_labels_and_the_truth_confirms_
     [confirmed] = opened(story, "error_rate")
     assert confirmed >= FIRST + MATURITY
     assert opened(story, "estimate_gap") == []
-    first, *_, last = (a for a in story.said.alerts if a.metric == "estimated_error_rate")
+    first, *_, last = (a for a in story.turns if a.metric == "estimated_error_rate")
     assert first.severity is Severity.TICKET
     assert first.summary.startswith("The estimated error rate of m v1 is above its budget: ")
     assert first.summary.endswith("; budget 22 %; assumes P(label | score) unchanged")
@@ -197,7 +197,7 @@ def test_scores_that_lost_their_meaning_raise_a_ticket_and_no_estimate_does(run)
     assert opened(story, "estimated_error_rate") == []
     [told] = opened(story, "estimate_gap")
     assert told >= FIRST + MATURITY
-    first, *_, last = (a for a in story.said.alerts if a.metric == "estimate_gap")
+    first, *_, last = (a for a in story.turns if a.metric == "estimate_gap")
     assert first.severity is Severity.TICKET
     assert "is above what they explain, so the score no longer means" in first.summary
     assert first.low > first.budget

@@ -54,7 +54,7 @@ class Change:
         return {
             (key.segment, key.metric, key.feature): known
             for key, known in items
-            if key.metric != "strays"
+            if key.detector != "contract"
         }
 
     def bet(self, metric, minute, memory, share, **rows):
@@ -131,9 +131,9 @@ def test_an_alert_that_nobody_asks_about_any_more_is_closed(world):
     change = Change(world(budgets=BOTH))
     change.minutes(range(5), n=400, errors=20, failed=200)
     change.to(world(budgets={"error_rate": 0.1}))
-    assert [alert.action for alert in change.story.said.alerts] == [AlertAction.OPENED]
+    assert [alert.action for alert in change.story.turns] == [AlertAction.OPENED]
     change.minute(5, **HEALTHY)
-    opened, closed = change.story.said.alerts
+    opened, closed = change.story.turns
     assert (closed.alert_id, closed.action) == (opened.alert_id, AlertAction.RESOLVED)
     assert closed.window_start_ms == 5 * MINUTE
     assert closed.metric == "service_errors"
@@ -143,7 +143,7 @@ def test_an_alert_that_nobody_asks_about_any_more_is_closed(world):
     assert (known.alert, known.memory, known.share) == (None, b"", 0.0)
     assert known.spent > 0.0
     change.minute(6, **HEALTHY)
-    assert len(change.story.said.alerts) == 2
+    assert len(change.story.turns) == 2
     assert change.story.decide.open_alerts() == []
 
 
@@ -164,9 +164,9 @@ def test_an_alert_on_labels_is_closed_when_labels_of_the_new_policy_are_due(worl
     change.to(world(**changes))
     change.push(5, **HEALTHY)
     change.story.clock(16.5)
-    assert [alert.action for alert in change.story.said.alerts] == [AlertAction.OPENED]
+    assert [alert.action for alert in change.story.turns] == [AlertAction.OPENED]
     change.story.clock(17)
-    closed = change.story.said.alerts[-1]
+    closed = change.story.turns[-1]
     assert (closed.metric, closed.action) == ("error_rate", AlertAction.RESOLVED)
     assert closed.window_start_ms == 5 * MINUTE
 
@@ -178,12 +178,12 @@ def test_alerts_of_segments_that_a_policy_does_not_know_are_closed(world):
         change.push(number, n=1_000, failed=5, labelled=0)
         change.push(number, n=400, failed=200, labelled=0, segment="k=v")
     change.story.clock(11, labels=0)
-    (opened,) = change.story.said.alerts
+    (opened,) = change.story.turns
     assert opened.segment == "k=v"
     change.to(world(budgets=BOTH))
     change.push(8, n=1_000, failed=5, labelled=0)
     change.story.clock(12, labels=0)
-    closed = change.story.said.alerts[-1]
+    closed = change.story.turns[-1]
     assert (closed.alert_id, closed.segment) == (opened.alert_id, "k=v")
     assert closed.action is AlertAction.RESOLVED
     assert "m v1, k=v" in closed.summary
@@ -195,7 +195,7 @@ def test_an_alert_that_is_still_asked_about_stays_open(world):
     change.minutes(range(5), n=400, errors=20, failed=200)
     change.to(world(budgets=BOTH, owner="somebody else"))
     change.minutes(range(5, 8), n=400, errors=20, failed=200)
-    assert [alert.action for alert in change.story.said.alerts] == [AlertAction.OPENED]
+    assert [alert.action for alert in change.story.turns] == [AlertAction.OPENED]
     assert len(change.story.decide.open_alerts()) == 1
 
 
@@ -230,7 +230,7 @@ def test_an_alert_costs_what_was_spent_since_the_one_before(world):
     for number in range(40):
         bad = number in (4, 5, 6, 25, 26, 27)
         change.minute(number, n=400, labelled=0, failed=150 if bad else 0)
-    alerts = change.story.said.alerts
+    alerts = change.story.turns
     opened = [alert for alert in alerts if alert.action is AlertAction.OPENED]
     resolved = [alert for alert in alerts if alert.action is AlertAction.RESOLVED]
     assert (len(opened), len(resolved)) == (2, 2)

@@ -24,7 +24,7 @@ def fed(story, minutes, rate, *, seed=0):
 
 def opinions(story):
     """Alerts of opinions."""
-    return [alert for alert in story.said.alerts if alert.metric == "opinion"]
+    return [alert for alert in story.turns if alert.metric == "opinion"]
 
 
 @pytest.mark.parametrize("name", ["adwin", "page_hinkley", "ddm"])
@@ -44,7 +44,7 @@ def test_a_change_raises_a_watch_that_six_quiet_windows_end(world, name):
     assert resolved.action is AlertAction.RESOLVED
     assert resolved.window_start_ms >= opened.window_start_ms + 6 * 60_000
     assert resolved.alert_id == opened.alert_id
-    assert {alert.metric for alert in story.said.alerts} == {"opinion"}
+    assert {alert.metric for alert in story.turns} == {"opinion"}
 
 
 def test_a_healthy_stream_raises_none_of_the_careful_ones(world):
@@ -52,7 +52,7 @@ def test_a_healthy_stream_raises_none_of_the_careful_ones(world):
     story = world(opinions=["adwin", "page_hinkley"]).story()
     fed(story, range(80), 0.05, seed=3)
     story.clock(100)
-    assert story.said.alerts == []
+    assert story.turns == []
 
 
 def test_an_opinion_never_changes_a_verdict_or_a_share(world):
@@ -64,7 +64,7 @@ def test_an_opinion_never_changes_a_verdict_or_a_share(world):
         fed(story, range(10), 0.05)
         fed(story, range(10, 25), 0.25)
         story.clock(45)
-        others = [a for a in story.said.alerts if a.metric != "opinion"]
+        others = [a for a in story.turns if a.metric != "opinion"]
         told.append(
             (
                 [window.verdict for window in story.said.windows],

@@ -45,7 +45,7 @@ def steps(story, metric):
     """What was said on a metric: action, feature, severity and minute."""
     return [
         (alert.action, alert.feature, alert.severity, alert.window_start_ms // 60_000)
-        for alert in story.said.alerts
+        for alert in story.turns
         if alert.metric == metric
     ]
 
@@ -159,7 +159,7 @@ def test_repeated_inputs_are_shown_and_not_judged(world, told):
     assert twice.value == pytest.approx(1.0, abs=0.2)
     assert once.verdict is twice.verdict is None
     assert "0.044" in once.note
-    assert story.said.alerts == []
+    assert story.turns == []
 
 
 def vectors(rng, n, shift):

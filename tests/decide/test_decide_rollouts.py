@@ -13,6 +13,12 @@ from schemas.rollouts import RolloutAction
 START = 10
 MINUTE = 60_000
 SHARE = 0.25
+ASKED = [
+    RolloutAction.ROLLBACK_ADVISED,
+    RolloutAction.ROLLBACK_APPROVED,
+    RolloutAction.ROLLBACK_REQUESTED,
+]
+"""What is said of a rollback that nobody has to approve."""
 
 
 def launched(world, **changes):
@@ -36,9 +42,14 @@ def both(story, minutes, *, canary, baseline, n=1_000, **rows):
     return story
 
 
+def judged(story):
+    """All that was said, but for the review at the end."""
+    return [one for one in story.said.rollouts if one.action is not RolloutAction.REVIEWED]
+
+
 def actions(story):
     """How often each action was said."""
-    return Counter(said.action for said in story.said.rollouts)
+    return Counter(said.action for said in judged(story))
 
 
 def canary(**changes):
@@ -48,35 +59,37 @@ def canary(**changes):
 
 def test_a_worse_canary_is_rolled_back_once_on_evidence(world):
     """Half as many errors again: holds, then one request that carries all an executor needs."""
-    story = launched(world, canary=canary(expiry="1h")).story()
+    story = launched(world, canary=canary()).story()
     both(story, range(START, 60), canary=120, baseline=80)
     story.clock(100)
     assert actions(story)[RolloutAction.ROLLBACK_REQUESTED] == 1
-    last = story.said.rollouts[-1]
+    last = judged(story)[-1]
     assert last.action is RolloutAction.ROLLBACK_REQUESTED
-    assert set(actions(story)) == {RolloutAction.HOLD, RolloutAction.ROLLBACK_REQUESTED}
+    assert set(actions(story)) == {RolloutAction.HOLD, *ASKED}
     assert (last.canary, last.baseline, last.target_version) == ("v2", "v1", "v1")
     assert (last.generation, last.policy) == (7, story.world.policy.hash)
-    assert last.idempotency_key == last.id
+    assert {said.idempotency_key for said in judged(story)[-3:]} == {last.idempotency_key}
     assert last.decided_at_ms == last.window_end_ms + 11 * 60_000
-    assert last.expires_at_ms == last.decided_at_ms + 3_600_000
+    assert last.expires_at_ms == 100 * MINUTE + 3_600_000
     assert last.assumption == "assumes independent requests"
     [rail] = last.guardrails
     assert rail.log_e_harm >= rail.threshold_harm
     assert rail.low <= rail.difference <= rail.high
     assert rail.mean_canary == 0.12
     assert last.reason == "harm: error_rate"
-    assert story.clock(200).rollouts == []
+    ends = [RolloutAction.ROLLBACK_EXPIRED, RolloutAction.REVIEWED]
+    assert [said.action for said in story.clock(200).rollouts] == ends
 
 
 def test_advice_instead_of_a_request_where_the_policy_says_so(world):
-    """Not automatic: a person decides; the id is that of the rollback."""
+    """A model of high risk: a person decides; the rollback and its key are the same."""
     asked = both(launched(world, canary=canary()).story(), range(10, 60), canary=160, baseline=80)
-    told = launched(world, canary=canary(automatic=False)).story()
+    told = launched(world, canary=canary(), rollback={"risk": "high"}).story()
     both(told, range(10, 60), canary=160, baseline=80)
     asked.clock(100), told.clock(100)
-    assert told.said.rollouts[-1].action is RolloutAction.ROLLBACK_ADVISED
-    assert told.said.rollouts[-1].id == asked.said.rollouts[-1].id
+    assert judged(told)[-1].action is RolloutAction.ROLLBACK_ADVISED
+    assert judged(told)[-1].rollback_id == judged(asked)[-1].rollback_id
+    assert judged(told)[-1].idempotency_key == judged(asked)[-1].idempotency_key
 
 
 def test_a_canary_as_good_is_promoted_and_the_rollout_is_over(world):
@@ -85,8 +98,8 @@ def test_a_canary_as_good_is_promoted_and_the_rollout_is_over(world):
     story = both(story.story(), range(START, 60), canary=80, baseline=80)
     story.clock(100)
     assert actions(story)[RolloutAction.PROMOTION_ADVISED] == 1
-    assert story.said.rollouts[-1].action is RolloutAction.PROMOTION_ADVISED
-    assert story.said.rollouts[-1].expires_at_ms is None
+    assert judged(story)[-1].action is RolloutAction.PROMOTION_ADVISED
+    assert judged(story)[-1].expires_at_ms is None
 
 
 def test_a_split_other_than_planned_blocks_promotion_but_not_rollback(world):
@@ -98,14 +111,14 @@ def test_a_split_other_than_planned_blocks_promotion_but_not_rollback(world):
             story.at(minute).push(n=900, errors=72)
             story.at(minute).push(n=100, errors=errors, version="v2", arm="canary")
         story.clock(100)
-        assert story.said.rollouts[-1].action is expected
-        assert not story.said.rollouts[-1].share_ok
+        assert judged(story)[-1].action is expected
+        assert not judged(story)[-1].share_ok
         assert RolloutAction.PROMOTION_ADVISED not in actions(story)
     planned = launched(world, canary=canary(**margin)).story()
     both(planned, range(START, 60), canary=80, baseline=80)
     planned.clock(100)
-    assert planned.said.rollouts[-1].share_ok
-    assert planned.said.rollouts[-1].action is RolloutAction.PROMOTION_ADVISED
+    assert judged(planned)[-1].share_ok
+    assert judged(planned)[-1].action is RolloutAction.PROMOTION_ADVISED
 
 
 def test_no_decision_on_immature_or_uncovered_labels(world):
@@ -115,10 +128,10 @@ def test_no_decision_on_immature_or_uncovered_labels(world):
         story.at(minute).push(n=750, errors=30, labelled=300)
         story.at(minute).push(n=250, errors=90, labelled=100, version="v2", arm="canary")
     story.clock(100, labels=20.9)
-    assert story.said.rollouts == []
+    assert judged(story) == []
     story.clock(100)
     assert set(actions(story)) == {RolloutAction.HOLD}
-    assert story.said.rollouts[-1].guardrails == []
+    assert judged(story)[-1].guardrails == []
     assert actions(story)[RolloutAction.HOLD] == 30
 
 
@@ -139,10 +152,10 @@ def test_failing_requests_roll_back_without_waiting_for_labels(world):
     for minute in range(START, 40):
         story.at(minute).push(n=750, failed=5, errors=30)
         story.at(minute).push(n=250, failed=60, errors=10, version="v2", arm="canary")
-    [said] = story.clock(40, labels=0).rollouts
-    assert said.action is RolloutAction.ROLLBACK_REQUESTED
+    *_, said = told = story.clock(40, labels=0).rollouts
+    assert [one.action for one in told] == ASKED
     assert [rail.metric for rail in said.guardrails] == ["service_errors"]
-    assert story.clock(100).rollouts == []
+    assert story.clock(99).rollouts == []
 
 
 def test_an_undecided_rollout_expires_and_is_no_verdict(world):
@@ -150,7 +163,7 @@ def test_an_undecided_rollout_expires_and_is_no_verdict(world):
     story = launched(world, canary=canary(watch_for="30m")).story()
     both(story, range(START, 60), canary=90, baseline=80)
     story.clock(100)
-    last = story.said.rollouts[-1]
+    last = judged(story)[-1]
     assert (last.action, last.reason) == (RolloutAction.EXPIRED, "inconclusive")
     assert last.decided_at_ms == (START + 30) * 60_000
     assert set(actions(story)) == {RolloutAction.HOLD, RolloutAction.EXPIRED}
@@ -168,8 +181,8 @@ def test_a_rollout_ends_after_a_restart_though_its_windows_are_forgotten(world):
     resumed = story.world.decide()
     resumed.load(rows)
     resumed.apply(story.world.batch(predictions=START + 700, labels=START + 700))
-    (said,) = resumed.advance().rollouts
-    (straight,) = story.clock(START + 700).rollouts
+    said, _ = resumed.advance().rollouts
+    straight, _ = story.clock(START + 700).rollouts
     assert said.action is RolloutAction.EXPIRED
     assert said.model_copy(update={"cut": straight.cut}) == straight
 
@@ -183,7 +196,8 @@ def test_a_reference_that_never_came_holds_no_rollout_up(world):
     there.control.apply("policies", start.model_dump_json().encode())
     story = there.story()
     story.at(5).push(n=100)
-    assert [one.action for one in story.clock(100).rollouts] == [RolloutAction.EXPIRED]
+    story.clock(100)
+    assert [one.action for one in judged(story)] == [RolloutAction.EXPIRED]
 
 
 def test_a_canary_that_was_stopped_is_judged_no_more(world):
@@ -193,7 +207,7 @@ def test_a_canary_that_was_stopped_is_judged_no_more(world):
     story = both(there.story(), range(START, 30), canary=80, baseline=80)
     story.clock(100)
     assert set(actions(story)) == {RolloutAction.HOLD}
-    assert max(said.decided_at_ms for said in story.said.rollouts) < 30 * 60_000
+    assert max(said.decided_at_ms for said in judged(story)) < 30 * 60_000
 
 
 def test_panes_before_the_start_do_not_count(world):
@@ -204,7 +218,7 @@ def test_panes_before_the_start_do_not_count(world):
     story = there.story()
     both(story, range(10, 20), canary=80, baseline=80)
     story.clock(100)
-    assert [said.guardrails[0].n_canary for said in story.said.rollouts] == [750, 2_000]
+    assert [said.guardrails[0].n_canary for said in judged(story)] == [750, 2_000]
 
 
 def test_a_deployment_told_late_gives_the_same_events(world):
@@ -219,9 +233,9 @@ def test_a_deployment_told_late_gives_the_same_events(world):
         START, "v2", DeploymentAction.CANARY_STARTED, role="canary", share=SHARE, generation=7
     )
     late.clock(45)
-    assert late.said.rollouts == [
+    assert judged(late) == [
         said.model_copy(update={"cut": again.cut})
-        for said, again in zip(early.said.rollouts, late.said.rollouts, strict=True)
+        for said, again in zip(judged(early), judged(late), strict=True)
     ]
 
 
@@ -256,13 +270,13 @@ def test_the_pace_of_the_two_watermarks_changes_no_id(world):
         return story
 
     steady, stalled = told(keep_up=True), told(keep_up=False)
-    assert {s.id for s in steady.said.rollouts} == {s.id for s in stalled.said.rollouts}
-    assert len(steady.said.rollouts) == len(stalled.said.rollouts)
+    assert {s.id for s in judged(steady)} == {s.id for s in judged(stalled)}
+    assert len(judged(steady)) == len(judged(stalled))
     for story in (steady, stalled):
-        requests = [s for s in story.said.rollouts if s.action is RolloutAction.ROLLBACK_REQUESTED]
+        requests = [s for s in judged(story) if s.action is RolloutAction.ROLLBACK_REQUESTED]
         assert len(requests) == 1
         assert requests[0].reason == "harm: service_errors"
-    assert stalled.said.rollouts[0].action is RolloutAction.ROLLBACK_REQUESTED
+    assert [said.action for said in judged(stalled)[:3]] == ASKED
 
 
 def test_a_start_told_twice_in_other_words_is_one_rollout(world):
@@ -286,7 +300,7 @@ def test_users_with_many_requests_weaken_the_evidence(world):
     told = launched(world, canary=canary(), dependence={"rows_per_unit": 10}).story()
     both(told, range(START, 60), canary=120, baseline=80)
     asked.clock(100), told.clock(100)
-    alone, clustered = asked.said.rollouts[-1], told.said.rollouts[-1]
+    alone, clustered = judged(asked)[-1], judged(told)[-1]
     assert alone.action is clustered.action is RolloutAction.ROLLBACK_REQUESTED
     assert clustered.window_end_ms > alone.window_end_ms
     assert clustered.guardrails[0].n_canary > 3 * alone.guardrails[0].n_canary

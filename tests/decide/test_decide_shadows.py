@@ -59,15 +59,20 @@ def told(world, minutes=range(START, 50), **rows):
     return story
 
 
+def judged(story):
+    """All that was said, but for the review at the end."""
+    return [one for one in story.said.rollouts if one.action is not RolloutAction.REVIEWED]
+
+
 def actions(story):
     """How often each action was said."""
-    return Counter(said.action for said in story.said.rollouts)
+    return Counter(said.action for said in judged(story))
 
 
 def test_a_worse_shadow_is_to_stop(world):
     """Once, on evidence, as advice: no traffic is to be rolled back."""
     story = told(world, shadow_only=60, served_only=10)
-    last = story.said.rollouts[-1]
+    last = judged(story)[-1]
     assert last.action is RolloutAction.STOP_ADVISED
     assert set(actions(story)) <= {RolloutAction.HOLD, RolloutAction.STOP_ADVISED}
     assert actions(story)[RolloutAction.STOP_ADVISED] == 1
@@ -86,7 +91,7 @@ def test_a_shadow_as_good_or_better_may_go_on_as_a_canary(world, shadow_only, se
     """Advice of its own kind, so that no executor takes it for a promotion."""
     story = told(world, shadow_only=shadow_only, served_only=served_only)
     assert actions(story)[RolloutAction.CANARY_ADVISED] == 1
-    assert story.said.rollouts[-1].action is RolloutAction.CANARY_ADVISED
+    assert judged(story)[-1].action is RolloutAction.CANARY_ADVISED
     assert RolloutAction.PROMOTION_ADVISED not in actions(story)
 
 
@@ -104,14 +109,14 @@ def test_pairs_without_enough_labels_say_nothing(world):
     """The shadow is far worse among the few labels that are there: hold."""
     story = told(world, shadow_only=100, served_only=0, labelled=500)
     assert set(actions(story)) == {RolloutAction.HOLD}
-    assert story.said.rollouts[-1].guardrails == []
+    assert judged(story)[-1].guardrails == []
 
 
 def test_a_shadow_may_stand_beside_a_part_of_the_traffic(world):
     """A tenth of the answers in pairs is less evidence, not none."""
     story = told(world, shadow_only=15, served_only=1, both=3, pairs=100)
-    assert story.said.rollouts[-1].action is RolloutAction.STOP_ADVISED
-    assert story.said.rollouts[-1].guardrails[0].n_canary < 1_000
+    assert judged(story)[-1].action is RolloutAction.STOP_ADVISED
+    assert judged(story)[-1].guardrails[0].n_canary < 1_000
 
 
 def test_pairs_need_far_fewer_events_than_two_arms(world):
@@ -133,7 +138,7 @@ def test_pairs_need_far_fewer_events_than_two_arms(world):
                 n=n // 2, errors=random.binomial(n // 2, 0.10), version="v2", arm="canary"
             )
         shadow.clock(250), arms.clock(250)
-        stop, back = shadow.said.rollouts[-1], arms.said.rollouts[-1]
+        stop, back = judged(shadow)[-1], judged(arms)[-1]
         assert stop.action is RolloutAction.STOP_ADVISED
         assert back.action is RolloutAction.ROLLBACK_REQUESTED
         both_arms = back.guardrails[0].n_canary + back.guardrails[0].n_baseline
@@ -191,6 +196,6 @@ def test_the_pace_and_a_restart_change_no_decision(world):
                 story.decide = story.world.decide()
                 story.decide.load({key: row for key, row in rows.items() if row is not None})
         story.clock(100)
-        return [(said.id, said.action) for said in story.said.rollouts]
+        return [(said.id, said.action) for said in judged(story)]
 
     assert run(step=True) == run(step=False)

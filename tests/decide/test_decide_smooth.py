@@ -114,7 +114,7 @@ def test_a_fall_of_auc_opens_a_page_that_says_asymptotic_and_is_resolved(world):
         pos = rng.multinomial(60, law(1.0 if 30 <= minute < 80 else 1.5))
         push(story, minute, counted(there.whole, pos=pos, neg=rng.multinomial(240, law(0.0))))
     story.clock(200)
-    opened, resolved = story.said.alerts
+    opened, resolved = story.turns
     assert (opened.metric, opened.detector) == ("auc", "asymptotic-cs")
     assert (opened.severity, opened.budget, opened.worse) == (Severity.PAGE, 0.82, "below")
     assert 30 < opened.window_start_ms / 60_000 < 80 < resolved.window_start_ms / 60_000
@@ -135,7 +135,7 @@ def test_f1_needs_no_reference(world):
         cells = rng.multinomial(300, [0.10, 0.08, 0.07, 0.75])
         push(story, minute, counted(there.whole, cells=cells.tolist()))
     story.clock(80)
-    [alert] = story.said.alerts
+    [alert] = story.turns
     assert (alert.metric, alert.window_start_ms) == ("f1", (BURN_IN - 1) * 60_000)
     assert "the test is asymptotic" in alert.summary
 
@@ -157,7 +157,7 @@ def test_windows_without_a_value_are_no_evidence_and_cost_nothing(world):
     story.clock(80)
     [account] = story.decide.ledger()
     assert [entry.spent for entry in account.entries if entry.metric == "auc"] == [0.0]
-    assert story.said.alerts == []
+    assert story.turns == []
 
 
 def areas(runs: int, windows: int, seed: int, size: int = 200) -> tuple[np.ndarray, float]:

@@ -61,7 +61,7 @@ def opened(story) -> list[tuple[str, str, int]]:
     """Metric, feature and window of each alert."""
     return [
         (alert.metric, alert.feature, alert.window_start_ms // 60_000)
-        for alert in story.said.alerts
+        for alert in story.turns
         if alert.action is AlertAction.OPENED
     ]
 
@@ -70,7 +70,7 @@ def resolved(story) -> list[tuple[str, str]]:
     """Metric and feature of each alert that ended."""
     return [
         (alert.metric, alert.feature)
-        for alert in story.said.alerts
+        for alert in story.turns
         if alert.action is AlertAction.RESOLVED
     ]
 
@@ -113,11 +113,11 @@ def residuals(bias: float, healthy: float = 0.0):
 @pytest.mark.parametrize(("bias", "worse"), [(0.8, "above"), (-0.8, "below")])
 def test_a_forecast_that_leaves_the_middle_is_biased(world, bias, worse):
     """Either way, without a reference; over once it is back."""
-    there = world(task=Task.REGRESSION, labels=LABELS, budgets={})
+    there = world(task=Task.REGRESSION, labels=LABELS, budgets={}, alerting={"clear": 0.0})
     story = told(there, residuals(bias))
     assert [kind[:2] for kind in opened(story)] == [("under_rate", "")]
     assert opened(story)[0][2] >= HEALTHY
-    assert story.said.alerts[0].worse == worse
+    assert story.turns[0].worse == worse
     assert resolved(story) == [("under_rate", "")]
 
 
@@ -155,7 +155,7 @@ def test_quantiles_that_are_too_narrow_alert_and_recover(world):
     assert [kind[:2] for kind in opened(story)] == [("pit", "")]
     assert HEALTHY <= opened(story)[0][2] <= HEALTHY + 3
     assert resolved(story) == [("pit", "")]
-    summary = story.said.alerts[0].summary
+    summary = story.turns[0].summary
     assert summary.startswith("The deviation of forecast quantiles (total variation) of m v1")
 
 
@@ -177,7 +177,12 @@ def input_pane(there, n: int, values: np.ndarray) -> np.ndarray:
 )
 def test_a_mean_beyond_its_level_is_a_ticket(world, level, bad_mean, worse):
     """The toxicity of a chat leaves its level and comes back; a wild value counts as the end."""
-    there = world(task=Task.CHAT, budgets={}, features={"toxicity": {"min": 0, "max": 1, **level}})
+    there = world(
+        task=Task.CHAT,
+        budgets={},
+        features={"toxicity": {"min": 0, "max": 1, **level}},
+        alerting={"clear": 0.0},
+    )
     rng, story = np.random.default_rng(3), there.story()
     for minute in range(3 * HEALTHY):
         mean = bad_mean if HEALTHY <= minute < 2 * HEALTHY else 0.1
@@ -187,7 +192,7 @@ def test_a_mean_beyond_its_level_is_a_ticket(world, level, bad_mean, worse):
         story.clock(minute + 1)
     story.clock(3 * HEALTHY + 5)
     assert [kind[:2] for kind in opened(story)] == [("mean", "toxicity")]
-    first = story.said.alerts[0]
+    first = story.turns[0]
     assert (first.severity, first.worse) == ("ticket", worse)
     assert first.value == pytest.approx(bad_mean, abs=0.03)
     assert resolved(story) == [("mean", "toxicity")]
@@ -228,7 +233,7 @@ def test_empty_lists_are_judged_in_every_segment(world):
             panes.append(there.delta(minute, "input", vector, segment=segment))
         story.decide.apply(there.batch(panes, **story.marks))
         story.clock(minute + 1)
-    alerts = [alert for alert in story.said.alerts if alert.action is AlertAction.OPENED]
+    alerts = [alert for alert in story.turns if alert.action is AlertAction.OPENED]
     assert {(alert.metric, alert.segment) for alert in alerts} == {("zero_results", "k=v")}
 
 

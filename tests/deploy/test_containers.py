@@ -129,7 +129,7 @@ def test_a_service_is_pinned_and_watched(name: str) -> None:
 
 def test_services_wait_for_what_they_need() -> None:
     """Workers start after the topics exist; mounted files exist; volumes are declared."""
-    for name in ("ingest", "decide"):
+    for name in ("ingest", "decide", "act"):
         waits = SERVICES[name]["depends_on"]
         assert waits["topics"]["condition"] == "service_completed_successfully"
     for service in SERVICES.values():
@@ -162,4 +162,6 @@ def test_prometheus_scrapes_the_workers() -> None:
         if job["job_name"] == "kittiwake"
     ]
     port = _environment()["KITTIWAKE_METRICS_PORT"]
-    assert job["static_configs"][0]["targets"] == [f"ingest:{port}", f"decide:{port}"]
+    assert job["static_configs"][0]["targets"] == [
+        f"{name}:{port}" for name in ("ingest", "decide", "act")
+    ]

@@ -111,7 +111,7 @@ def test_a_shard_whose_checkpoint_is_gone_does_not_go_on(
     decide = DecideWorker(
         transport=transport, settings=settings, clock=clock, metrics=Metrics("decide")
     )
-    with pytest.raises(TransportError, match=r"summaries\[0\], but there is no checkpoint"):
+    with pytest.raises(TransportError, match=r"\[0\], but there is no checkpoint"):
         decide.step()
 
 

@@ -47,6 +47,7 @@ def checkpoint_of(panes: list[PaneDelta], *, sequence: int = 1) -> Checkpoint:
         panes=panes,
         mark=Mark(shard=0, shards=1, predictions_ms=end_ms, labels_ms=end_ms),
         dead=[],
+        reviews=[],
         tally=Tally({}, {}, {}, {}),
     )
 

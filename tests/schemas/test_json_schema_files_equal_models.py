@@ -26,6 +26,8 @@ SPECIAL: dict[str, object] = {
     "pattern": "5m",
     "max_mean": 0.5,
     "min_mean": 0.5,
+    "low": 0.4,
+    "high": 0.6,
     **dict.fromkeys(("mae", "interval_miss_rate", "zero_results", "ndcg", "mrr")),
 }
 """Values for fields that a model compares with one another, or that a binary task lacks."""
@@ -39,17 +41,21 @@ def instance(schema: dict[str, Any], root: dict[str, Any], *, full: bool) -> Any
         return instance(schema["anyOf"][0], root, full=full)
     if "enum" in schema:
         return schema["enum"][-1]
+    if "const" in schema:
+        return schema["const"]
     match schema.get("type"):
         case "object" if "properties" in schema:
             wanted = schema["properties"] if full else schema.get("required", [])
             return {name: member(name, schema, root, full=full) for name in wanted}
         case "object":
             inner = schema.get("additionalProperties")
-            return {"key": instance(inner, root, full=full)} if full and inner else {}
+            anything = not isinstance(inner, dict)
+            return {"key": instance(inner, root, full=full)} if full and not anything else {}
         case "array":
             return [instance(schema["items"], root, full=full)] * schema.get("minItems", full)
         case "string" if "pattern" in schema:
-            return "brier" if "brier" in schema["pattern"] else "5m"
+            kinds = {"brier": "brier", "{64}": "0" * 64}
+            return next((text for part, text in kinds.items() if part in schema["pattern"]), "5m")
         case "string":
             return "x" * schema.get("minLength", 1)
         case "integer" | "number":

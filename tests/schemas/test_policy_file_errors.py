@@ -38,7 +38,8 @@ HEAD = "model: fraud\ntask: binary\n"
         (HEAD + "labels:\n  horizon: 30\n", 4, 12, "give a duration its unit"),
         (HEAD + "labels:\n  horizon: 30x\n", 4, 12, "'30x' is not a duration; write"),
         (HEAD + "budgets:\n  error_rate: 2\n", 4, 15, "error_rate is 2; input should be less"),
-        (HEAD + "canary: {automatic: yes}\n", 3, 21, "valid boolean"),
+        (HEAD + "patterns: {repeats: yes}\n", 3, 21, "valid boolean"),
+        (HEAD + "canary: {automatic: true}\n", 3, 10, "known here: guardrails"),
         (HEAD + "canary: {guardrails: []}\n", 3, 22, "at least 1 item"),
         (HEAD + "segments: country\n", 3, 11, "valid array"),
         (HEAD + "segments:\n  - a\n  - 3\n", 5, 5, "segments[1] is the number 3"),
@@ -98,12 +99,12 @@ def test_yaml_scalars_map_to_strict_fields() -> None:
     """Whole numbers serve as floats, enum words as enums; text stays text."""
     policy = loads(
         HEAD + "owner: 'no'\nlabels: {scale: 2, positive: yes}\n"
-        "budgets: {error_rate: 5e-2}\ncanary: {automatic: false}\n"
+        "budgets: {error_rate: 5e-2}\npatterns: {repeats: true}\n"
     )
     assert policy.task is Task.BINARY
     assert (policy.labels.scale, policy.labels.positive) == (2.0, "yes")
     assert policy.budgets.error_rate == 0.05
-    assert (policy.canary.automatic, policy.owner) == (False, "no")
+    assert (policy.patterns.repeats, policy.owner) == (True, "no")
 
 
 def test_load_names_the_file(tmp_path: Path) -> None:

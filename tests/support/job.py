@@ -10,14 +10,29 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from schemas.alerts import ENDS, AlertAction
+from schemas.rollouts import RolloutAction
 from streams.results import ResultReader, Results
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.progress import decided, ingested
 from streams.runtime.settings import Settings
 
+TURNS = frozenset({AlertAction.OPENED, *ENDS})
+VERDICTS = frozenset(
+    {
+        RolloutAction.HOLD,
+        RolloutAction.STEP_ADVISED,
+        RolloutAction.PROMOTION_ADVISED,
+        RolloutAction.CANARY_ADVISED,
+        RolloutAction.STOP_ADVISED,
+        RolloutAction.ROLLBACK_ADVISED,
+        RolloutAction.EXPIRED,
+    }
+)
+
 
 class Job:
-    """INGEST and DECIDE processes of one prefix."""
+    """INGEST, DECIDE and ACT processes of one prefix."""
 
     def __init__(self, bootstrap: str, settings: Settings, directory: Path) -> None:
         self.settings = settings
@@ -32,11 +47,11 @@ class Job:
             "KITTIWAKE_CHECKPOINT_MS": str(settings.checkpoint_ms),
         }
 
-    def start(self, name: str) -> None:
-        """Start ``ingest-0``, ``ingest-1``, ``decide-0`` …"""
+    def start(self, name: str, *arguments: str) -> None:
+        """Start ``ingest-0``, ``ingest-1``, ``decide-0``, ``act-0`` …"""
         kind, _, worker = name.partition("-")
         log = (self._directory / f"{name}.log").open("ab")
-        command = [sys.executable, "-m", "streams.cli", kind, "--worker", worker]
+        command = [sys.executable, "-m", "streams.cli", kind, "--worker", worker, *arguments]
         self._running[name] = subprocess.Popen(
             command, env=self._environment, stdout=log, stderr=log
         )
@@ -113,3 +128,13 @@ def published(transport: KafkaTransport, settings: Settings, topic: str) -> dict
         for record in transport.read(name, partition):
             found[dict(record.headers)["ce_id"].decode()].add(record.value or b"")
     return found
+
+
+def decisions(results: Results) -> set[str]:
+    """Ids of what the evidence alone decides: alerts that open or end, verdicts on rollouts.
+
+    Left out is what depends on when DECIDE looks: updates of stories, amendments by labels that
+    come later, and what time and people make of a rollback.
+    """
+    turns = {one.id for one in results.alerts.values() if one.action in TURNS}
+    return turns | {one.id for one in results.rollouts.values() if one.action in VERDICTS}

@@ -11,6 +11,7 @@ from schemas.summaries import Part
 from streams.decide.budget import fractions, weight_of
 from streams.decide.detect import estimates
 from streams.decide.detect.calibration import Calibrated
+from streams.decide.detect.care import care_tests
 from streams.decide.detect.constant import constant_tests
 from streams.decide.detect.contract import Evidence, Reading, Recovery, SequentialTest, Step
 from streams.decide.detect.drift import DriftTest
@@ -18,6 +19,7 @@ from streams.decide.detect.drift_list import DriftList
 from streams.decide.detect.embedding import EmbeddingTest, embedding_tests
 from streams.decide.detect.fairness import fairness_tests
 from streams.decide.detect.limit import Bet, LimitTest, bet_all
+from streams.decide.detect.no_labels import NoLabelsTest, no_labels_tests
 from streams.decide.detect.opinion import opinions_of
 from streams.decide.detect.smooth import smooth_tests
 from streams.decide.detect.strays import StrayTest
@@ -30,6 +32,7 @@ __all__ = [
     "DriftTest",
     "EmbeddingTest",
     "Evidence",
+    "NoLabelsTest",
     "Reading",
     "Recovery",
     "SequentialTest",
@@ -37,6 +40,7 @@ __all__ = [
     "StrayTest",
     "asked_of",
     "bet_each",
+    "rules_of",
     "tests_of",
     "watches_of",
 ]
@@ -127,6 +131,24 @@ def _pit(subject: Subject, rows: int) -> DriftTest:
     )
 
 
+def rules_of(subject: Subject) -> tuple[Asked, ...]:
+    """Contracts of the stream of all that are no tests: they cost nothing, and a weight does not
+    leave them out.
+
+    Examples
+    --------
+    >>> from schemas.policy import Policy, Task
+    >>> from streams.decide.subject import subject_of
+    >>> policy = Policy(model="m", task=Task.BINARY)
+    >>> [rule.test.metric for rule in rules_of(subject_of(policy, None, whole=True))]
+    ['strays', 'no_labels']
+    """
+    if not subject.whole:
+        return ()
+    rules: tuple[SequentialTest, ...] = (StrayTest(), *no_labels_tests(subject.policy))
+    return tuple(Asked(rule, rule.question(subject), 0.0) for rule in rules)
+
+
 class Asked(NamedTuple):
     """A test of a stream, its `SequentialTest.question` under the stream's subject, and its part
     of the stream's false-alarm budget."""
@@ -138,14 +160,13 @@ class Asked(NamedTuple):
 
 def asked_of(subject: Subject) -> tuple[Asked, ...]:
     """`tests_of` with their questions and their parts of the budget, then `watches_of` for
-    nothing."""
+    nothing, then those of hyper-care, which are asked only while it lasts."""
     tests, watches = tests_of(subject), watches_of(subject)
     kinds = [(test.metric, test.severity) for test in tests]
     parts = [*fractions(subject.policy, kinds), *[0.0] * len(watches)]
     tests += watches
-    return tuple(
-        Asked(test, test.question(subject), part) for test, part in zip(tests, parts, strict=True)
-    )
+    asked = list(zip(tests, parts, strict=True)) + care_tests(subject)
+    return tuple(Asked(test, test.question(subject), part) for test, part in asked)
 
 
 def bet_each(

@@ -17,7 +17,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
-from streams.decide.detect.recovery import MEMORY, restarted, reverse
+from streams.decide.detect.recovery import MEMORY, clear_of, restarted, reverse
 from streams.decide.measure.calibration import gap_reading
 from streams.decide.subject import Subject
 
@@ -75,12 +75,13 @@ class Calibrated:
         sums = self._sums(seen)
         if sums.count <= 0:
             return None
+        tau = clear_of(self.tau, seen.subject.policy.alerting.clear, worse="above")
         bets = [
             increments
             for n, d, v in self._components(memory, sums)
             for increments in (
-                bounded.increments(n=n, s=d, q=v, m=self.tau, lo=-1.0, side="below"),
-                bounded.increments(n=n, s=d, q=v, m=-self.tau, lo=-1.0, side="above"),
+                bounded.increments(n=n, s=d, q=v, m=tau, lo=-1.0, side="below"),
+                bounded.increments(n=n, s=d, q=v, m=-tau, lo=-1.0, side="above"),
             )
         ]
         steps = [

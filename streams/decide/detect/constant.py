@@ -14,7 +14,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
-from streams.decide.detect.recovery import reverse
+from streams.decide.detect.recovery import clear_of, reverse
 from streams.decide.measure.drift import histogram_of, reference_counts
 from streams.decide.measure.interval import interval_of
 from streams.decide.measure.patterns import CONSTANT, answers, highest, top
@@ -79,7 +79,8 @@ class ConstantTest:
         if counts is None or limit is None:
             return None
         n, s = float(counts.sum()), float(counts.max())
-        won = binary.increments(n=n, s=s, m=limit, side="below")
+        clear = clear_of(limit, seen.subject.policy.alerting.clear, worse="above")
+        won = binary.increments(n=n, s=s, m=clear, side="below")
         return reverse(recovery, as_floats(won / self.rows_per_unit))
 
     def _counts(self, seen: Evidence) -> FloatArray | None:

@@ -16,6 +16,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import ALPHA_RECOVERY, Evidence, Reading, Recovery, Step
+from streams.decide.detect.recovery import clear_of
 from streams.decide.measure.drift import histogram_of, reference_counts, size_of, tv_metric
 from streams.decide.subject import Subject
 
@@ -91,7 +92,8 @@ class DriftTest:
         look = int(recovery[0]) + 1 if recovery else 1
         pool = counts + np.array(recovery[1:] or [0.0])
         reference = as_floats(reference / self.dispersion)
-        tolerated = self.eps + reference_slack(reference)
+        eps = clear_of(self.eps, seen.subject.policy.alerting.clear, worse="above")
+        tolerated = eps + reference_slack(reference)
         found = closeness(pool, reference, eps=tolerated, look=look, alpha=ALPHA_RECOVERY)
         memory_ = [float(look)] if found.far else [float(look), *pool.tolist()]
         return Recovery(memory_, found.near, found.log_e)

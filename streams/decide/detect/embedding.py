@@ -16,6 +16,7 @@ from schemas.ids import content_id
 from schemas.reference import EmbeddingProfile
 from schemas.summaries import Part
 from streams.decide.detect.contract import ALPHA_RECOVERY, Evidence, Reading, Recovery, Step
+from streams.decide.detect.recovery import clear_of
 from streams.decide.measure.embeddings import DRIFT, embeddings, metric, pairs_of
 from streams.decide.subject import Subject
 
@@ -87,11 +88,12 @@ class EmbeddingTest:
         look = int(recovery[0]) + 1 if recovery else 1
         flat = np.concatenate([counts for counts, _ in pairs]) + np.array(recovery[1:] or [0.0])
         pools = np.split(flat, np.cumsum([counts.size for counts, _ in pairs])[:-1])
+        eps = clear_of(self.eps, seen.subject.policy.alerting.clear, worse="above")
         found = [
             closeness(
                 pool,
                 reference,
-                eps=self.eps + reference_slack(reference),
+                eps=eps + reference_slack(reference),
                 look=look,
                 alpha=ALPHA_RECOVERY,
             )

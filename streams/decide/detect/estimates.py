@@ -22,7 +22,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
-from streams.decide.detect.recovery import reverse
+from streams.decide.detect.recovery import clear_of, reverse
 from streams.decide.levels import ALPHA_REFERENCE, Level
 from streams.decide.measure.estimates import estimated, scored, scored_labels
 from streams.decide.measure.interval import interval_of, number
@@ -81,6 +81,8 @@ class EstimatedErrors:
         level = self.level.at(seen.start_ms, seen.subject.policy.window_ms)
         level += float(allowance(rows.n, rows.n1, known, alpha=ALPHA_REFERENCE))
         n, s, q = expected_errors(rows.n, rows.n1, known)
+        if side == "below":
+            level = clear_of(level, seen.subject.policy.alerting.clear, worse="above")
         won = bounded.increments(n=n, s=s, q=q, m=min(level, 1.0 - _EDGE), side=side)
         return won / self.level.dispersion
 
@@ -136,6 +138,8 @@ class EstimateGap:
         if found is None:
             return None
         sums, limit = found
+        if side == "below":
+            limit = clear_of(limit, seen.subject.policy.alerting.clear, worse="above")
         won = binary.increments(n=sums.n, s=sums.s, m=limit, side=side)
         return won / self.rows_per_unit
 

@@ -19,7 +19,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
-from streams.decide.detect.recovery import reverse
+from streams.decide.detect.recovery import clear_of, reverse
 from streams.decide.measure.fairness import (
     CRITERIA,
     SELECTION,
@@ -103,7 +103,7 @@ class FairnessTest:
         counts = self._counts(seen)
         if counts is None:
             return None
-        bet = self._bet()
+        bet = self._bet(self._clear(seen))
         back = replace(bet, side="harm" if bet.side == "benefit" else "benefit")
         return reverse(recovery, back.increments(self._test(memory).arms(counts)))
 
@@ -122,13 +122,20 @@ class FairnessTest:
             k_reference=against.s / rows,
         )
 
-    def _bet(self) -> TwoSampleBet:
+    def _clear(self, seen: Evidence) -> float:
+        """The best gap is none; the best ratio is one."""
+        clear = seen.subject.policy.alerting.clear
         if self.metric == SELECTION:
-            return four_fifths(self.limit)
-        return rate_excess(self.limit) if self.worse == "above" else rate_deficit(-self.limit)
+            return clear_of(self.limit, clear, worse=self.worse)
+        return self.limit * (1.0 - clear)
+
+    def _bet(self, limit: float) -> TwoSampleBet:
+        if self.metric == SELECTION:
+            return four_fifths(limit)
+        return rate_excess(limit) if self.worse == "above" else rate_deficit(-limit)
 
     def _test(self, memory: bytes) -> GroupTest:
-        test = GroupTest(self._bet())
+        test = GroupTest(self._bet(self.limit))
         return test.resume(np.frombuffer(memory).tolist()) if memory else test
 
 

@@ -18,22 +18,30 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
-from streams.decide.detect.recovery import reverse
+from streams.decide.detect.recovery import clear_of, reverse
 from streams.decide.levels import Level
 from streams.decide.measure.interval import interval_of
 from streams.decide.subject import Subject
 
+CARE = "e-sr-care"
+"""Detector of tests that are asked in hyper-care only."""
+
 
 @dataclass(frozen=True)
 class LimitTest:
-    """Alarm when a metric stays beyond its level, however often one looks."""
+    """Alarm when a metric stays beyond its level, however often one looks.
+
+    In hyper-care (``care``) it is a test of its own, beside the ordinary one.
+    """
 
     level: Level
+    care: bool = False
 
     @property
     def detector(self) -> str:
         """Which way it looks."""
-        return "e-sr" if self.level.worse == "above" else "e-sr-low"
+        name = CARE if self.care else "e-sr"
+        return name if self.level.worse == "above" else f"{name}-low"
 
     @property
     def metric(self) -> str:
@@ -75,12 +83,15 @@ class LimitTest:
         return bet_all([Bet(self, memory, seen, share)])[0]
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
-        """Bet that the metric is within its level again."""
+        """Bet that the metric is clear of its level again."""
         sums = self.sums(seen)
         if sums is None:
             return None
-        side: Side = "below" if self.level.worse == "above" else "above"
-        (increments,) = _increments([sums], [self._limit(seen)], side)
+        worse = self.level.worse
+        side: Side = "below" if worse == "above" else "above"
+        share = seen.subject.policy.alerting.clear
+        clear = clear_of(self._limit(seen), share, worse=worse, lo=sums.lo, hi=sums.hi)
+        (increments,) = _increments([sums], [clear], side)
         return reverse(recovery, increments / self.level.dispersion)
 
     def sums(self, seen: Evidence) -> Sums | None:

@@ -49,6 +49,25 @@ def reverse(memory: list[float], increments: FloatArray) -> Recovery:
     return Recovery([window, *process.state()], over, process.log_m - math.log(ALPHA_RECOVERY))
 
 
+def clear_of(level: float, clear: float, *, worse: str, lo: float = 0.0, hi: float = 1.0) -> float:
+    """The level that a metric must be better than for its alert to end.
+
+    Parameters
+    ----------
+    clear
+        Share of the way from the level to the best value; 0 asks for no more than the level.
+    lo, hi
+        Best value where ``worse`` is "above", and where it is "below".
+
+    Examples
+    --------
+    >>> round(clear_of(0.05, 0.1, worse="above"), 4), round(clear_of(0.9, 0.1, worse="below"), 4)
+    (0.045, 0.91)
+    """
+    best = lo if worse == "above" else max(hi, level)
+    return level + clear * (best - level)
+
+
 def after_clean_windows(
     memory: list[float], *, clean: bool, test_memory: bytes | None = None
 ) -> Recovery:

@@ -12,6 +12,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import ALPHA_RECOVERY, Evidence, Reading, Recovery, Step
+from streams.decide.detect.recovery import clear_of
 from streams.decide.measure.interval import number
 from streams.decide.measure.smooth import SMOOTH, smooth_of
 from streams.decide.subject import Subject
@@ -103,7 +104,7 @@ class SmoothTest:
         sequence = _resumed(state, RECOVERY_LIFE)
         sequence.update(value)
         low, high = sequence.interval(ALPHA_RECOVERY * 6.0 / (math.pi * life) ** 2)
-        over = low > self.floor
+        over = low > clear_of(self.floor, seen.subject.policy.alerting.clear, worse="below")
         if high < self.floor or sequence.state()[0] >= RECOVERY_LIFE:
             return Recovery([life + 1.0, 0.0, 0.0, 0.0], over, 0.0)
         return Recovery([life, *sequence.state()], over, 0.0)

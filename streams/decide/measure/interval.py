@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from detectors.bets.grid import Side
 from detectors.intervals import mean_interval, wilson
@@ -32,6 +33,18 @@ class Reading:
     worse: Side = "above"
     beside: str = ""
     names: tuple[str, ...] = ()
+
+
+class Stretch(NamedTuple):
+    """Windows in a row beyond a level: since when, what they show together, and the mean of those
+    before."""
+
+    since_ms: int
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+    before: float
 
 
 def number(value: float) -> float | None:

@@ -17,7 +17,7 @@ LABEL_RATE = "label_rate"
 BESIDE = frozenset({LABEL_RATE, *WEIGHTED_METRICS})
 """Metrics of which a label pane alone does not know how many events there were."""
 
-UNCOVERED = frozenset({LABEL_RATE})
+UNCOVERED = frozenset({LABEL_RATE, "no_labels"})
 """Metrics that are judged however few labels there are: that is when they matter."""
 
 

@@ -74,35 +74,39 @@ def first_pane(time_ms: int, pane_ms: int) -> int:
     return -merge.floor_to(-time_ms, pane_ms)
 
 
-def served(state: State, cohort: Cohort) -> tuple[int, int]:
-    """Predictions on time of canary and baseline."""
+def served(state: State, cohort: Cohort, *, late: bool = False) -> tuple[int, int]:
+    """Predictions of canary and baseline, those on time or all."""
     inputs = cohort.subject.inputs
     canary, baseline = (
-        inputs.count(_total(state, cohort, key, Part.INPUT), "n")
+        inputs.count(_total(state, cohort, key, Part.INPUT, late=late), "n")
         for key in (cohort.canary, cohort.baseline)
     )
     return canary, baseline
 
 
-def pair(state: State, cohort: Cohort, guardrail: Guardrail) -> Pair | None:
-    """Both arms of a guardrail; None where they cannot be compared in this window."""
+def pair(state: State, cohort: Cohort, guardrail: Guardrail, *, late: bool = False) -> Pair | None:
+    """Both arms of a guardrail; None where they cannot be compared in this window.
+
+    ``late`` looks at what is known now, rows and labels that came late included.
+    """
     metric, part = METRICS[guardrail.metric]
-    if part is Part.LABEL and not covered(state, cohort):
+    if part is Part.LABEL and not covered(state, cohort, late=late):
         return None
     canary, baseline = (
-        sums_of(cohort.subject.layout(part), _total(state, cohort, key, part), metric)
+        sums_of(cohort.subject.layout(part), _total(state, cohort, key, part, late=late), metric)
         for key in (cohort.canary, cohort.baseline)
     )
     return None if canary is None or baseline is None else Pair(canary, baseline)
 
 
-def covered(state: State, cohort: Cohort) -> bool:
+def covered(state: State, cohort: Cohort, *, late: bool = False) -> bool:
     """Whether enough labels are there, and about as many in both arms."""
     floor = cohort.subject.policy.labels.coverage
     labels = cohort.subject.labels
     counts: list[int] = []
-    for key, n in zip((cohort.canary, cohort.baseline), served(state, cohort), strict=True):
-        labelled = labels.count(_total(state, cohort, key, Part.LABEL), "n")
+    both = served(state, cohort, late=late)
+    for key, n in zip((cohort.canary, cohort.baseline), both, strict=True):
+        labelled = labels.count(_total(state, cohort, key, Part.LABEL, late=late), "n")
         if n <= 0 or labelled < floor * n:
             return False
         counts += [labelled, n]
@@ -110,5 +114,15 @@ def covered(state: State, cohort: Cohort) -> bool:
     return bool(low <= UNEQUAL_COVERAGE and high >= -UNEQUAL_COVERAGE)
 
 
-def _total(state: State, cohort: Cohort, key: WindowKey, part: Part) -> Ints:
-    return merge.total(state, key, cohort.subject, (part,), from_ms=cohort.from_ms)
+def enough_labels(state: State, cohort: Cohort, key: WindowKey) -> bool:
+    """Whether one arm served, and has as many labels as the policy asks for."""
+    inputs, labels = cohort.subject.inputs, cohort.subject.labels
+    n = inputs.count(_total(state, cohort, key, Part.INPUT), "n")
+    labelled = labels.count(_total(state, cohort, key, Part.LABEL), "n")
+    return n > 0 and labelled >= cohort.subject.policy.labels.coverage * n
+
+
+def _total(state: State, cohort: Cohort, key: WindowKey, part: Part, *, late: bool = False) -> Ints:
+    whole = merge.LABELS if part is Part.LABEL else merge.INPUTS
+    parts = whole if late else (part,)
+    return merge.total(state, key, cohort.subject, parts, from_ms=cohort.from_ms)

@@ -10,76 +10,29 @@ pace at which the two watermarks come changes no decision.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from detectors.canary.three_way import Decision, decide
+from detectors.canary.three_way import Decision
 from detectors.canary.three_way import Verdict as Choice
-from schemas.policy import Guardrail, Policy, duration_ms
+from schemas.policy import Guardrail
 from schemas.predictions import Arm
 from schemas.rollouts import RolloutAction, RolloutEvent
 from streams.control import Control
-from streams.decide.rollout.arms import Cohort, cohort_at, first_pane, pair, served
+from streams.decide.rollout.arms import Cohort, cohort_at, first_pane, served
+from streams.decide.rollout.blame import Finding
 from streams.decide.rollout.events import ENDS, Look, event
+from streams.decide.rollout.frozen import frozen_of
+from streams.decide.rollout.judge import Course, guardrails_of, judge, observe, policy_at
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import (
-    METRICS,
-    add,
     evidence,
-    needs_labels,
-    processes_of,
     split_of,
 )
-from streams.decide.rollout.shadow import add_pairs, pairs_of, shadow_guardrails
-from streams.decide.state import Rail, RolloutState, State, Track, Watermarks
+from streams.decide.rollout.shadow import shadow_guardrails
+from streams.decide.rollout.steps import Place, next_step, unmet
+from streams.decide.state import RolloutState, State, Track, Watermarks
 from streams.decide.subject import Subjects
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What a rollout is judged by: the policy in effect at its start, and all that is known."""
-
-    state: State
-    control: Control
-    subjects: Subjects
-    rollout: Rollout
-    policy: Policy
-    guardrails: tuple[Guardrail, ...]
-    now: Watermarks
-    cut: dict[str, int]
-
-    @property
-    def deadline_ms(self) -> int:
-        """When the watch ends."""
-        return self.rollout.start_ms + duration_ms(self.policy.canary.watch_for)
-
-    @property
-    def next_step(self) -> RolloutAction:
-        """What is advised of a version that is not worse."""
-        if self.rollout.arm is Arm.SHADOW:
-            return RolloutAction.CANARY_ADVISED
-        return RolloutAction.PROMOTION_ADVISED
-
-    @property
-    def way_out(self) -> RolloutAction:
-        """What is said of a version that is worse; a shadow has no traffic to be taken away."""
-        if self.rollout.arm is Arm.SHADOW:
-            return RolloutAction.STOP_ADVISED
-        if self.policy.canary.automatic:
-            return RolloutAction.ROLLBACK_REQUESTED
-        return RolloutAction.ROLLBACK_ADVISED
-
-    @property
-    def waits(self) -> bool:
-        """Whether some guardrail needs labels."""
-        return any(needs_labels(guardrail) for guardrail in self.guardrails)
-
-    @property
-    def early(self) -> tuple[Guardrail, ...]:
-        """Guardrails that can speak before the full track does."""
-        quick = tuple(g for g in self.guardrails if not needs_labels(g))
-        return quick if self.waits else ()
 
 
 def advance(
@@ -91,7 +44,7 @@ def advance(
     cut: dict[str, int],
 ) -> list[RolloutEvent]:
     """Bring a rollout up to the watermarks and return what is to be said, in order."""
-    policy = _policy_at(control, rollout.model, rollout.start_ms)
+    policy = policy_at(control, rollout.model, rollout.start_ms)
     known = state.rollouts.get(rollout.id)
     if policy is None or (known is not None and known.over):
         return []
@@ -106,55 +59,49 @@ def advance(
     after, full = _full(course, after)
     if after.over:
         # The evidence has been told; what is left says that the rollout is not to be run again.
-        after = msgspec.structs.replace(after, early=Track(first), full=Track(first))
+        frozen = {} if shadow else frozen_of(after.full.rails)
+        after = msgspec.structs.replace(after, early=Track(first), full=Track(first), frozen=frozen)
     if after != known:
         state.rollouts.put(rollout.id, after)
     return _once([*full, *early], told=before.rollback_at_ms is not None)
-
-
-def guardrails_of(policy: Policy) -> tuple[Guardrail, ...]:
-    """Guardrails of a policy, each metric once; of two the stricter holds."""
-    strictest: dict[str, Guardrail] = {}
-    for guardrail in sorted(policy.guardrails, key=lambda g: g.margin):
-        strictest.setdefault(guardrail.metric, guardrail)
-    return tuple(strictest[metric] for metric in METRICS if metric in strictest)
 
 
 def _early(course: Course, known: RolloutState) -> tuple[RolloutState, list[RolloutEvent]]:
     if not course.early:
         return known, []
     events: list[RolloutEvent] = []
-    for cohort in _due(course, known.early, labels=False):
+    for cohort in _due(course, known.early, course.now.predictions_ms, labels=False):
         if _passed(course, known, cohort.due_ms):
             break
-        track = _observe(course, known.early, cohort, course.early)
+        track = observe(course, known.early, cohort, course.early)
         known = msgspec.structs.replace(known, early=track)
-        choice = _decide(course, track, cohort, course.early)
+        choice, finding = judge(course, track, cohort, course.early)
         if choice.verdict is Choice.ROLLBACK:
             look = _look(course, track, cohort, course.early)
-            known, said = _roll_back(course, known, look, choice)
-            events.append(said)
-            break
+            known, said = _roll_back(course, known, look, choice, finding, track="early")
+            events += said
+            if known.rollback_at_ms is not None:
+                break
     return known, events
 
 
 def _full(course: Course, known: RolloutState) -> tuple[RolloutState, list[RolloutEvent]]:
     events: list[RolloutEvent] = []
-    for cohort in _due(course, known.full, labels=course.waits):
+    for cohort in _due(course, known.full, _full_ms(course), labels=course.waits):
         if known.promoted_at_ms is not None or _passed(course, known, cohort.due_ms):
             break
-        track = _observe(course, known.full, cohort, course.guardrails)
+        track = observe(course, known.full, cohort, course.guardrails)
         known = msgspec.structs.replace(known, full=track)
         if not all(served(course.state, cohort)):
             continue
-        choice = _decide(course, track, cohort, course.guardrails)
+        choice, finding = judge(course, track, cohort, course.guardrails)
         look = _look(course, track, cohort, course.guardrails)
         if choice.verdict is Choice.ROLLBACK:
-            known, said = _roll_back(course, known, look, choice)
-            events.append(said)
+            known, said = _roll_back(course, known, look, choice, finding)
+            events += said
         elif choice.verdict is Choice.PROMOTE:
-            known = msgspec.structs.replace(known, promoted_at_ms=cohort.due_ms)
-            events.append(event(look, course.next_step, _reason(choice)))
+            known, step = _go_on(course, known, look, cohort, choice)
+            events.append(step)
         else:
             events.append(event(look, RolloutAction.HOLD, _reason(choice)))
     return _end(course, known, events)
@@ -166,7 +113,7 @@ def _end(
     """Close the rollout once no track can say more; an undecided one expires."""
     decided = known.rollback_at_ms is not None or known.promoted_at_ms is not None
     stop = course.rollout.stop_ms
-    full_ms, early_ms = _watermark(course, labels=course.waits), course.now.predictions_ms
+    full_ms, early_ms = _full_ms(course), course.now.predictions_ms
     end = course.deadline_ms if stop is None else min(stop, course.deadline_ms)
     if not decided and full_ms is not None and full_ms >= end:
         if stop is None or stop > course.deadline_ms:
@@ -182,12 +129,56 @@ def _end(
 
 
 def _roll_back(
-    course: Course, known: RolloutState, look: Look, choice: Decision
-) -> tuple[RolloutState, RolloutEvent]:
-    """The earlier due time counts where both tracks find harm."""
+    course: Course,
+    known: RolloutState,
+    look: Look,
+    choice: Decision,
+    finding: Finding,
+    *,
+    track: str = "",
+) -> tuple[RolloutState, list[RolloutEvent]]:
+    """Say that the version is worse, or hold if something else is at fault.
+
+    What is to be mended is told once; a hold, with each window. The earlier due time counts where
+    both tracks find harm.
+    """
+    reason = _reason(choice) + (f"; {finding.reason}" if finding.reason else "")
+    if finding.blocked_by:
+        told = RolloutAction.BLOCKED, RolloutAction.HOLD
+        new = finding.blocked_by not in known.blocked
+        blocked = (*known.blocked, finding.blocked_by) if new else known.blocked
+        said = [
+            event(
+                look,
+                action,
+                reason,
+                blame=finding.blame,
+                blocked_by=(finding.blocked_by,),
+                track=finding.blocked_by if action is RolloutAction.BLOCKED else track,
+            )
+            for action in (told if new else told[1:])
+        ]
+        return msgspec.structs.replace(known, blocked=blocked), said
     first = min(look.due_ms, known.rollback_at_ms or look.due_ms)
     known = msgspec.structs.replace(known, rollback_at_ms=first)
-    return known, event(look, course.way_out, _reason(choice))
+    return known, [event(look, course.way_out, reason, blame=finding.blame)]
+
+
+def _go_on(
+    course: Course, known: RolloutState, look: Look, cohort: Cohort, choice: Decision
+) -> tuple[RolloutState, RolloutEvent]:
+    """Advise the next step of the plan, or hold until its preconditions are met."""
+    plan, rollout = course.policy.plan, course.rollout
+    place = Place(course.state, course.control, course.subjects, rollout, cohort)
+    missing = unmet(place, plan)
+    if missing:
+        reason = f"preconditions: {', '.join(missing)}"
+        return known, event(look, RolloutAction.HOLD, reason, blocked_by=missing)
+    step = next_step(plan, rollout.arm, rollout.share)
+    better = plan.kind == "ab" and rollout.arm is not Arm.SHADOW
+    reason = f"better: {', '.join(choice.guardrails)}" if better else _reason(choice)
+    known = msgspec.structs.replace(known, promoted_at_ms=cohort.due_ms)
+    return known, event(look, step.action, reason, next_share=step.share)
 
 
 def _once(events: list[RolloutEvent], *, told: bool) -> list[RolloutEvent]:
@@ -209,13 +200,13 @@ def _passed(course: Course, known: RolloutState, due_ms: int) -> bool:
     )
 
 
-def _watermark(course: Course, *, labels: bool) -> int | None:
-    return course.now.labels_ms if labels else course.now.predictions_ms
+def _full_ms(course: Course) -> int | None:
+    """How far the full track may look."""
+    return course.now.labels_ms if course.patient else course.now.predictions_ms
 
 
-def _due(course: Course, track: Track, *, labels: bool) -> Iterator[Cohort]:
+def _due(course: Course, track: Track, watermark: int | None, *, labels: bool) -> Iterator[Cohort]:
     """Windows of both arms that are complete and not yet seen, in order."""
-    watermark = _watermark(course, labels=labels)
     time = track.next_ms
     while (
         watermark is not None
@@ -232,53 +223,6 @@ def _due(course: Course, track: Track, *, labels: bool) -> Iterator[Cohort]:
         time = cohort.end_ms
 
 
-def _observe(
-    course: Course, track: Track, cohort: Cohort, guardrails: Sequence[Guardrail]
-) -> Track:
-    """A track after one more window; bets only where both arms are fit to be compared."""
-    n_canary, n_baseline = served(course.state, cohort)
-    rails: dict[str, Rail] = dict(track.rails)
-    if course.rollout.arm is Arm.SHADOW:
-        pairs = pairs_of(course.state, cohort)
-        if pairs is not None:
-            rows = course.policy.dependence.rows_per_unit
-            rails |= {
-                g.metric: add_pairs(rails.get(g.metric), g, pairs, rows_per_unit=rows)
-                for g in guardrails
-            }
-        return Track(next_ms=cohort.end_ms, rails=rails, split=track.split)
-    for guardrail in guardrails:
-        both = pair(course.state, cohort, guardrail)
-        if both is not None:
-            rails[guardrail.metric] = add(
-                rails.get(guardrail.metric), guardrail, both, course.policy
-            )
-    split, share = split_of(track, course.policy.canary), course.rollout.share
-    if share is not None and share < 1 and n_canary + n_baseline > 0:
-        rows = course.policy.dependence.rows_per_unit
-        split.update([n_canary / rows, n_baseline / rows], planned=[share, 1.0 - share])
-    return Track(next_ms=cohort.end_ms, rails=rails, split=split.state())
-
-
-def _decide(
-    course: Course, track: Track, cohort: Cohort, guardrails: Sequence[Guardrail]
-) -> Decision:
-    canary = course.policy.canary
-    processes = [processes_of(g, track.rails.get(g.metric)) for g in guardrails]
-    weight = 1.0 / len(course.guardrails)
-    return decide(
-        processes,
-        alpha_rollback=canary.alpha_rollback,
-        alpha_promote=canary.alpha_promote,
-        weights={g.metric: weight for g in guardrails},
-        srm_ok=not split_of(track, canary).mismatch,
-        n_canary=min((rail.n_canary for rail in track.rails.values()), default=0),
-        n_min=canary.min_events,
-        elapsed_ms=cohort.end_ms - course.rollout.start_ms,
-        min_elapsed_ms=duration_ms(canary.min_duration),
-    )
-
-
 def _reason(choice: Decision) -> str:
     return f"{choice.reason}: {', '.join(choice.guardrails)}"
 
@@ -292,7 +236,7 @@ def _look(course: Course, track: Track, cohort: Cohort, guardrails: Sequence[Gua
         start_ms=cohort.start_ms,
         end_ms=cohort.end_ms,
         due_ms=cohort.due_ms,
-        guardrails=evidence(guardrails, track, canary, n_rails=len(course.guardrails)),
+        guardrails=evidence(guardrails, track, canary, n_tests=course.n_tests),
         log_e_share=split.log_e,
         share_ok=not split.mismatch,
         cut=course.cut,
@@ -312,13 +256,8 @@ def _last_look(course: Course, known: RolloutState) -> Look:
         start_ms=course.rollout.start_ms,
         end_ms=course.deadline_ms,
         due_ms=course.deadline_ms,
-        guardrails=evidence(course.guardrails, track, canary, n_rails=len(course.guardrails)),
+        guardrails=evidence(course.guardrails, track, canary, n_tests=course.n_tests),
         log_e_share=split.log_e,
         share_ok=not split.mismatch,
         cut=course.cut,
     )
-
-
-def _policy_at(control: Control, model: str, time_ms: int) -> Policy | None:
-    activation = control.active(model, time_ms)
-    return None if activation is None else control.policy(activation.policy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from schemas.base import milliseconds
 from schemas.deployments import DeploymentAction, DeploymentEvent
@@ -21,11 +21,22 @@ _ENDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Promoted:
+    """A version that serves all since ``start_ms``, until another takes over or it is rolled back
+    (``stop_ms`` is None till then); ``generation`` is that of its deployment."""
+
+    start_ms: int
+    stop_ms: int | None
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """A canary from its start until the serving versions change again.
 
     ``share`` is its planned share of the traffic; ``stop_ms`` is None while it runs. Where ``arm``
-    says so, ``canary`` is a shadow: it ends when its role or the baseline changes.
+    says so, ``canary`` is a shadow: it ends when its role or the baseline changes. ``promoted`` is
+    what came of a canary that now serves all; None of any other.
     """
 
     id: str
@@ -37,6 +48,7 @@ class Rollout:
     start_ms: int
     stop_ms: int | None
     arm: Arm = Arm.CANARY
+    promoted: Promoted | None = None
 
 
 def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
@@ -62,7 +74,7 @@ def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
     found: dict[str, Rollout] = {}
     baseline: str | None = None
     for place, event in enumerate(ordered):
-        if _takes_over(event):
+        if takes_over(event):
             baseline = event.version
         elif (
             event.action is DeploymentAction.CANARY_STARTED
@@ -70,8 +82,9 @@ def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:
             and baseline != event.version
         ):
             # A start told twice, in other words, is one rollout: the last word holds.
-            rollout = _rollout(event, baseline, _stop(ordered[place + 1 :]))
-            found[rollout.id] = rollout
+            later = ordered[place + 1 :]
+            rollout = _rollout(event, baseline, _stop(later))
+            found[rollout.id] = replace(rollout, promoted=_promoted(event.version, later))
         elif _is_shadow(event) and baseline is not None and baseline != event.version:
             stop_ms = _shadow_stop(event.version, ordered[place + 1 :])
             rollout = _rollout(event, baseline, stop_ms, arm=Arm.SHADOW)
@@ -107,17 +120,40 @@ def _shadow_stop(version: str, later: Iterable[DeploymentEvent]) -> int | None:
         (
             milliseconds(event.time)
             for event in later
-            if _takes_over(event) or (event.version == version and not _is_shadow(event))
+            if takes_over(event) or (event.version == version and not _is_shadow(event))
         ),
         None,
     )
 
 
-def _takes_over(event: DeploymentEvent) -> bool:
+def takes_over(event: DeploymentEvent) -> bool:
+    """Whether a version serves all that no canary does, from this event on."""
     if event.action is DeploymentAction.PROMOTED:
         return True
     return event.action is DeploymentAction.DEPLOYED and event.role is Arm.BASELINE
 
 
 def _stop(later: Iterable[DeploymentEvent]) -> int | None:
-    return next((milliseconds(e.time) for e in later if e.action in _ENDS or _takes_over(e)), None)
+    return next((milliseconds(e.time) for e in later if e.action in _ENDS or takes_over(e)), None)
+
+
+def _promoted(version: str, later: Sequence[DeploymentEvent]) -> Promoted | None:
+    """What came of a canary, if what ended it was that it took over."""
+    place = next((p for p, e in enumerate(later) if e.action in _ENDS or takes_over(e)), None)
+    if place is None or not takes_over(later[place]) or later[place].version != version:
+        return None
+    event = later[place]
+    return Promoted(
+        start_ms=milliseconds(event.time),
+        stop_ms=next(
+            (milliseconds(e.time) for e in later[place + 1 :] if _leaves(e, version)), None
+        ),
+        generation=event.generation,
+    )
+
+
+def _leaves(event: DeploymentEvent, version: str) -> bool:
+    """Whether a version that serves all does so no more."""
+    if event.action is DeploymentAction.ROLLED_BACK:
+        return True
+    return takes_over(event) and event.version != version

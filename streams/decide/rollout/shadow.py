@@ -18,7 +18,7 @@ from schemas.policy import Guardrail, Policy
 from schemas.summaries import Part
 from streams.decide import merge
 from streams.decide.rollout.arms import Cohort
-from streams.decide.rollout.rails import PAIRED_MEMORY, WIDEST_MARGIN
+from streams.decide.rollout.rails import PAIRED_MEMORY, WIDEST_MARGIN, sound_after
 from streams.decide.state import Rail, State
 
 METRIC = "error_rate"
@@ -72,22 +72,27 @@ def pairs_of(state: State, cohort: Cohort) -> Pairs | None:
 
 
 def add_pairs(
-    rail: Rail | None, guardrail: Guardrail, pairs: Pairs, *, rows_per_unit: int = 1
+    rail: Rail | None,
+    guardrail: Guardrail,
+    pairs: Pairs,
+    *,
+    rows_per_unit: int = 1,
+    sound: bool = True,
 ) -> Rail:
     """A guardrail after one more window; None stands for one that has seen none.
 
-    Evidence is divided by ``rows_per_unit``. The interval is that of a mean in [-1, 1]: +1 where
-    only the shadow is wrong, -1 where only the baseline is.
+    Evidence is divided by ``rows_per_unit``; a window that is not ``sound`` was broken for both.
+    The interval is that of a mean in [-1, 1]: +1 where only the shadow is wrong, -1 where only the
+    baseline is.
     """
     # Few pairs disagree, and a bet on those may be large: all sizes of bets count alike.
     known = rail or Rail(Processes(guardrail.metric).state(), [])
     if pairs.n <= 0:
         return known
     processes = Processes.restore(guardrail.metric, known.processes)
-    processes.update(
-        harm=_increments(pairs, guardrail, "harm") / rows_per_unit,
-        benefit=_increments(pairs, guardrail, "benefit") / rows_per_unit,
-    )
+    harm = _increments(pairs, guardrail, "harm") / rows_per_unit
+    benefit = _increments(pairs, guardrail, "benefit") / rows_per_unit
+    processes.update(harm=harm, benefit=benefit)
     sequence = BoundedConfidenceSequence.restore(known.difference or [0.0] * PAIRED_MEMORY, lo=-1.0)
     sequence.update(
         n=pairs.n / rows_per_unit,
@@ -101,6 +106,7 @@ def add_pairs(
         s_canary=known.s_canary + pairs.shadow + pairs.both,
         n_baseline=known.n_baseline + pairs.n,
         s_baseline=known.s_baseline + pairs.baseline + pairs.both,
+        sound=sound_after(known, harm, sound=sound, weights=None),
     )
 
 

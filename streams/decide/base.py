@@ -1,0 +1,178 @@
+"""The base of tests on labels: what they would remember, had they known the labels that came late.
+
+An alert on labels is judged again when labels change, by running its test again over the windows
+of its evidence as they are known by then. Windows are forgotten after the label horizon, so the
+base takes each in just before, with the labels that it had in the end; what is held is added to
+that. A base is as large as the test's own memory: 96 bytes for a level, some kilobytes for
+calibration. Tests on inputs have none, nor do those that promise nothing.
+
+Run again are the windows that were bet on, in that order and with the shares of that time, as long
+as enough of their labels are there. Labels that were too few at maturity are never bet on later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+
+from streams.decide.budget import offered
+from streams.decide.detect import Asked, SequentialTest, Step, bet_each
+from streams.decide.held import Judged, Records, Revised, is_revised, judged, revised
+from streams.decide.state import MonitorKey, Past, StreamKey, WindowKey
+
+LEFT = 0.5
+"""Part of the evidence that an alarm takes, as a logarithm, with which an open alert still stands.
+
+A test alarms as soon as its evidence suffices, so often it only just does. If an alert stood only
+as long as that, labels that trickle in would take many a slow alarm back, by chance alone.
+"""
+
+
+class Again(NamedTuple):
+    """A test that is run again: what it asks, from where on, and up to which window."""
+
+    question: str
+    past: Past
+    until_ms: int | None
+
+
+def begun(test: SequentialTest, since_ms: int) -> Past | None:
+    """The past of a test whose evidence begins with a window; None where there is no use for it."""
+    return Past(since_ms) if is_revised(test) else None
+
+
+def anew(past: Past | None, start_ms: int) -> Past | None:
+    """The past of a test that starts anew after a window."""
+    return None if past is None else Past(start_ms + 1)
+
+
+def rested(past: Past, after_ms: int, until_ms: int) -> Past:
+    """A past in which an alert was open after a window and up to another one, and is withdrawn."""
+    if until_ms <= after_ms:
+        return past
+    return msgspec.structs.replace(past, rests=(*past.rests, (after_ms, until_ms)))
+
+
+def asks(records: Records, one: Judged, tests: Mapping[MonitorKey, Again]) -> list[MonitorKey]:
+    """The tests whose next window of evidence this is."""
+    return [key for key, test in tests.items() if _asked(records, one, key, test) is not None]
+
+
+def take(
+    records: Records, one: Judged, shown: Revised, tests: Mapping[MonitorKey, Again]
+) -> dict[MonitorKey, Again]:
+    """Tests after one more window of their evidence; those that it is no evidence of are left out.
+
+    Parameters
+    ----------
+    shown
+        The window as it is known now.
+    tests
+        Tests of its stream; each window is given once, in the order of `held.judged`.
+    """
+    chosen = [
+        (key, test, asked)
+        for key, test in tests.items()
+        if (asked := _asked(records, one, key, test)) is not None
+    ]
+    steps: Sequence[Step | None] = [None] * len(chosen)
+    if shown.covered:
+        steps = bet_each(
+            [
+                (asked.test, test.past.memory, shown.seen, _share(one, asked))
+                for _, test, asked in chosen
+            ]
+        )
+    return {
+        key: test._replace(past=_after(test.past, one, step, _share(one, asked)))
+        for (key, test, asked), step in zip(chosen, steps, strict=True)
+    }
+
+
+def stands(step: Step, share: float) -> bool:
+    """Whether an open alert stands with the evidence of a window.
+
+    A test that does not tell how much it lacks gives no evidence without an alarm.
+
+    Examples
+    --------
+    >>> [stands(Step(b"", log_e >= 0.0, log_e, 0.01), 0.01) for log_e in (0.1, -2.0, -3.0)]
+    [True, True, False]
+    """
+    return step.alarm or (share > 0.0 and LEFT * math.log(share) <= step.log_e < 0.0)
+
+
+def _share(one: Judged, asked: Asked) -> float:
+    return offered(one.budget, asked.fraction)
+
+
+def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
+    """Take in windows that are about to be forgotten, with the labels that they had in the end.
+
+    Where a policy with a shorter horizon took over, windows of the one before may be held longer;
+    those that were bet on before are final by then as well.
+    """
+    lapsing = judged(records, windows)
+    for stream, own in groupby(
+        sorted(lapsing, key=lambda one: one.window.stream), key=lambda one: one.window.stream
+    ):
+        due = sorted(own, key=lambda one: one[:3])
+        if records.held.mixed(stream):
+            last = due[-1][:3]
+            every = judged(records, records.held.of(stream))
+            due = [one for one in every if one[:3] <= last]
+        _lapse(records, stream, due)
+
+
+def _lapse(records: Records, stream: StreamKey, due: Sequence[Judged]) -> None:
+    before = _kept(records, stream, due)
+    tests = dict(before)
+    for one in due:
+        if asks(records, one, tests):
+            tests |= take(records, one, revised(records.state, one), tests)
+    for key, test in tests.items():
+        known = records.state.tests.get(key)
+        if known is not None and test.past != before[key].past:
+            records.state.tests.put(key, msgspec.structs.replace(known, past=test.past))
+
+
+def _kept(records: Records, stream: StreamKey, due: Sequence[Judged]) -> dict[MonitorKey, Again]:
+    """The tests of a stream with their pasts; what comes after an open alert is no evidence."""
+    found: dict[MonitorKey, Again] = {}
+    for subject in dict.fromkeys(one.subject for one in due):
+        for name in records.asked(subject):
+            key = MonitorKey(*stream, *name)
+            known = records.state.tests.get(key)
+            if known is not None and known.past is not None:
+                until_ms = None if known.alert is None else known.alert.start_ms
+                found[key] = Again(known.question, known.past, until_ms)
+    return found
+
+
+def _asked(records: Records, one: Judged, key: MonitorKey, test: Again) -> Asked | None:
+    """The test as the window's policy asks it; None where the window is no evidence of it."""
+    past, start_ms = test.past, one.start_ms
+    if start_ms < past.since_ms or (past.last_ms is not None and start_ms <= past.last_ms):
+        return None
+    if test.until_ms is not None and start_ms > test.until_ms:
+        return None
+    if any(after < start_ms <= until for after, until in past.rests):
+        return None
+    asked = records.asked(one.subject).get((key.detector, key.metric, key.feature))
+    return None if asked is None or asked.question != test.question else asked
+
+
+def _after(past: Past, one: Judged, step: Step | None, share: float) -> Past:
+    """A past with one more window; a rest that lies behind it is forgotten."""
+    rests = tuple(rest for rest in past.rests if rest[1] > one.start_ms)
+    past = msgspec.structs.replace(past, last_ms=one.start_ms, rests=rests)
+    if step is None:
+        return past
+    past = msgspec.structs.replace(past, memory=step.memory)
+    if not stands(step, share):
+        return past
+    return msgspec.structs.replace(past, stands_ms=one.held_until_ms, log_e=step.log_e)

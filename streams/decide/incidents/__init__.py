@@ -1,0 +1,1 @@
+"""Incidents: alerts of one story together, graded, silenced, inhibited, acknowledged, repeated."""

@@ -1,0 +1,1 @@
+"""Rollbacks: `protocol` decides by `interlocks` and a `book`, `run` gives it what is known."""
