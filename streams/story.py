@@ -35,11 +35,16 @@ def alert_line(alert: Alert) -> str:
 
 
 def rollout_line(event: RolloutEvent) -> str | None:
-    """One line for a rollout event; holds are many and said in the table only."""
+    """A line for a rollout event, some for a review; holds are many and said in the table only."""
     if event.action is RolloutAction.HOLD:
         return None
     day = date(event.decided_at_ms)
-    return f"[bold magenta]{day}  {event.action.upper()}[/]  {escape(event.summary)}"
+    if event.review is None:
+        return f"[bold magenta]{day}  {event.action.upper()}[/]  {escape(event.summary)}"
+    title = escape(f"{event.model} {event.canary}: {event.review.outcome}")
+    told = {"expected": event.review.expected, "decided": event.review.decisions}
+    lines = [f"    {word}: {escape(line)}" for word, said in told.items() for line in said]
+    return "\n".join([f"[bold magenta]{day}  REVIEW[/]  {title}", *lines])
 
 
 def retrain_line(request: RetrainRequest) -> str:

@@ -183,19 +183,19 @@ def _deployment_line(publication: Publication) -> str:
 
 
 def _print(console: Console, news: News) -> None:
+    for alert in news.turns():
+        console.print(alert_line(alert))
     for request in news.retraining:
         console.print(retrain_line(request))
     for advice in news.advice:
         console.print(advice_line(advice))
-    for alert in news.turns():
-        console.print(alert_line(alert))
     for event in news.rollouts:
         line = rollout_line(event)
         if line is None:
             continue
         console.print(line)
         told_before = event.rollback_id and event.action is not RolloutAction.ROLLBACK_ADVISED
-        for guardrail in [] if told_before else event.guardrails:
+        for guardrail in [] if told_before or event.review else event.guardrails:
             console.print(
                 f"    {guardrail.metric}: canary {guardrail.mean_canary:.3f} over "
                 f"{guardrail.n_canary:,}, baseline {guardrail.mean_baseline:.3f} over "

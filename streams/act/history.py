@@ -13,7 +13,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
 
 HOLDS = (b'"silence"', b'"unsilence"', b'"schedule/')
-"""What a command that counts here holds; nearly all others are ticks, and need not be parsed."""
+"""What a command that counts here holds; the others, nearly all, need not be parsed."""
 
 
 class History:

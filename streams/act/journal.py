@@ -18,7 +18,7 @@ SOURCE = cloudevents.SOURCE + "/act"
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """The few fields of a command that count here: the log is long, and most are ticks."""
+    """The few fields of a command that count here."""
 
     kind: str
     event_id: str = ""

@@ -55,10 +55,6 @@ class Held:
         """Windows of a stream, in no order."""
         return (window for some in self._by.get(stream, {}).values() for window in some)
 
-    def holds(self, stream: StreamKey) -> bool:
-        """Whether a window of a stream is held."""
-        return stream in self._by
-
     def mixed(self, stream: StreamKey) -> bool:
         """Whether windows of a stream are under more than one policy or reference."""
         return len(self._by.get(stream, ())) > 1

@@ -15,6 +15,7 @@ from schemas.alerts import Alert, AlertAction, Severity
 from schemas.ids import content_id
 from schemas.policy import Policy
 from schemas.predictions import Arm
+from streams.decide import clock
 from streams.decide.rollback.facts import View
 from streams.decide.sentences import moment
 from streams.decide.state import State
@@ -26,7 +27,7 @@ METRIC = "no_traffic"
 
 def judge(view: View) -> list[Alert]:
     """Alerts of models that have been without predictions for too long, or have them again."""
-    if not len(view.state.ticks):
+    if not clock.ticking(view.state):
         return []
     found: list[Alert] = []
     for model, known in sorted(view.state.traffic.items()):

@@ -158,8 +158,7 @@ class Decide:
     def advance(self) -> Outputs:
         """Say all that the watermarks allow to be said, in order of event time."""
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
-        found: list[Alert | Watched] = [*gone.close(self._records, cut)]
-        found += self._revised(self._stale, (), cut)
+        found: list[Alert | Watched] = [*self._revised(self._stale, (), cut)]
         fresh: dict[WindowKey, None] = {}
         self._serving = {}
         closing = _pop(self._closing, now.predictions_ms)
@@ -181,6 +180,7 @@ class Decide:
                 if part is Part.INPUT:
                     self._note_drifted(together)
         found += self._revised((), found, cut)
+        found += gone.close(self._records, now.labels_ms, cut)
         trouble.note(self._state, self._subjects, (one for one in found if isinstance(one, Alert)))
         view = View(
             self._state, self._control, self._subjects, cut, clock.decision_ms(self._state) or 0

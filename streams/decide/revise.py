@@ -3,14 +3,13 @@
 The test is run again over its evidence, window by window up to the one that opened the alert, each
 with the labels that are known by now. If in no window that was still held when the alert was opened
 there is enough left of the evidence (`base.LEFT`), it is withdrawn, and the test goes on from what
-it now remembers. Otherwise its numbers are told again if people would read others. The budget that
+it now remembers. Otherwise its numbers are told again if that is news. The budget that
 was spent stays spent. What came after the alert is evidence of its end, and is not looked at again.
 Once the window whose numbers were told is forgotten, the alert is final.
 
 Ids and contents follow from the sums of that moment. So it depends on how the log was cut which
 numbers between the first and the last are told, and whether an alert that corrections exonerate
-only in passing is withdrawn or one that was over by then was amended before; the numbers that an
-open alert told last do not depend on it.
+only in passing is withdrawn or one that was over by then was amended before.
 """
 
 from __future__ import annotations
@@ -28,12 +27,16 @@ from streams.decide.amendment import amended, retold, withdrawn
 from streams.decide.base import Again, asks, rested, take
 from streams.decide.groups import key_of as slice_of
 from streams.decide.held import Changes, Judged, Records, Revised, judged, revised
-from streams.decide.measure.interval import judge
+from streams.decide.measure.interval import Reading, judge
 from streams.decide.state import MonitorKey, MonitorState, OpenAlert, Past, StreamKey, WindowKey
 
 EVERY_MS = 60_000
 """How often an alert is looked at again while labels trickle in: a look takes a tenth of a
 millisecond for each window of the evidence."""
+
+
+NEWS = 1.2
+"""Late labels are told of once there are so many times as many."""
 
 
 class Standing(NamedTuple):
@@ -179,6 +182,20 @@ def _is_good(records: Records, key: MonitorKey, one: Judged, now: Revised) -> bo
     return found is Verdict.HEALTHY
 
 
+def _is_news(told: str, reading: Reading, changes: Changes) -> bool:
+    """Whether people would want to hear: corrected labels that change what they read; of labels
+    that only come late, a fifth more, or a value beyond the interval that they were told."""
+    if told == figures(reading):
+        return False
+    if changes.reversed or changes.fewer or not changes.more:
+        return True
+    n, _, low, high = (None if one == "unknown" else float(one) for one in told.split())
+    grown = n is None or reading.n >= NEWS * n
+    if grown or reading.value is None or low is None or high is None:
+        return True
+    return not low <= reading.value <= high
+
+
 def _outcome(records: Records, one: Standing, found: Found, cut: dict[str, int]) -> list[Alert]:
     """What is to be said of an alert; the state is changed."""
     if found.shown is None:
@@ -194,7 +211,7 @@ def _outcome(records: Records, one: Standing, found: Found, cut: dict[str, int])
             return []
         about = (one.key, known, opened, asked.test, window, now, found.changes, cut)
         return [withdrawn(*about)]
-    if opened.pending or opened.told[-1:] == (figures(reading),):
+    if opened.pending or not _is_news(opened.told[-1], reading, found.changes):
         return []
     told = retold(opened, reading, past.log_e)
     known = msgspec.structs.replace(one.known, alert=told)

@@ -248,7 +248,10 @@ def _watched(
             + ("" if over else "; its false alarms have no bound")
         )
     if over:
-        return f"No feature of {name} differs from the reference any more, in six windows to {when}"
+        until = moment(end_ms)
+        return (
+            f"No feature of {name} differs from the reference any more, in six windows to {until}"
+        )
     names = ", ".join(PLACES.get(one, one) for one in reading.names)
     return (
         f"{name} differs from the reference in {names} over {reading.n:,} predictions {when}; "

@@ -22,7 +22,7 @@ BEFORE = 24
 
 
 def stretch(state: State, test: LimitTest, now: Occasion) -> Stretch | None:
-    """The stretch that ends in a window; None where nothing before it is known."""
+    """The stretch that ends in a window; None where nothing good before it is known."""
     pooled = test.sums(now.seen)
     start_ms, length_ms = now.window.start_ms, now.subject.policy.window_ms
     if pooled is None:
@@ -37,7 +37,7 @@ def stretch(state: State, test: LimitTest, now: Occasion) -> Stretch | None:
         sums = _sums(state, test, now, start_ms - place * length_ms)
         if sums is not None:
             usual = sums if usual is None else _plus(usual, sums)
-    if usual is None or usual.mean is None:
+    if usual is None or usual.mean is None or _beyond(usual, _limit(test, now), test.level.worse):
         return None
     low, high = interval_of(pooled, test.level.dispersion)
     return Stretch(start_ms, pooled.n, pooled.mean, low, high, usual.mean)
@@ -52,6 +52,10 @@ def _sums(state: State, test: LimitTest, now: Occasion, start_ms: int) -> Sums |
     part = test.part
     told = inputs if part is Part.INPUT else merge.total(state, window, now.subject, (part,))
     return test.sums(Evidence(now.subject, told, start_ms, None, inputs))
+
+
+def _limit(test: LimitTest, now: Occasion) -> float:
+    return test.level.at(now.window.start_ms, now.subject.policy.window_ms)
 
 
 def _plus(first: Sums, second: Sums) -> Sums:

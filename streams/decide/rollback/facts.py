@@ -167,7 +167,10 @@ def _paged(state: State, model: str, version: str) -> bool:
     stream = StreamKey(model, version, Arm.BASELINE, "")
     known = [state.tests.get(key) for key in state.tests.open_in(stream)]
     return any(
-        test is not None and test.alert is not None and test.alert.severity == Severity.PAGE
+        test is not None
+        and test.alert is not None
+        and not test.alert.pending
+        and test.alert.severity == Severity.PAGE
         for test in known
     )
 
