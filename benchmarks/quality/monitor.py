@@ -37,7 +37,8 @@ from schemas.reference import ReferenceProfile
 from schemas.summaries import Mark, PaneDelta, Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
-from streams.decide.pipeline import Decide, Outputs
+from streams.decide.outputs import Outputs
+from streams.decide.pipeline import Decide
 from streams.ingest import label_changes
 from streams.ingest.observe import cells_of
 from streams.ingest.panes import Panes, Slots

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas import cloudevents, topics
-from schemas.base import milliseconds
+from schemas import topics
 from schemas.commands import Delivered, Executed
 from streams.act.apart import Apart
 from streams.records import Message, Record
+from streams.runtime.envelope import command_message
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
 
-SOURCE = cloudevents.SOURCE + "/act"
+SOURCE = "act"
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -45,13 +45,13 @@ class Journal:
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
-        self._topic = settings.topic(topics.COMMANDS)
+        self._settings = settings
         # Of events that are not settled yet; there are few of these.
         self._delivered: dict[str, set[str]] = {}
         self._settled: set[str] = set()
         self._executed: set[str] = set()
         self._sender = transport.sender()
-        self._follower = transport.tail([self._topic], from_beginning=True)
+        self._follower = transport.tail([settings.topic(topics.COMMANDS)], from_beginning=True)
         self._apart = Apart("journal")
         self._closing = False
         self._catch_up()
@@ -103,22 +103,9 @@ class Journal:
             self._sender.send(message)
         if beside:
             self._sender.flush()
-        value = command.model_dump_json().encode()
-        self._sender.send(
-            Message(
-                topic=self._topic,
-                key=command.model.encode(),
-                value=value,
-                headers=cloudevents.headers(
-                    type=cloudevents.COMMAND[command.kind],
-                    source=SOURCE,
-                    id=command.id,
-                    time_ms=milliseconds(command.time),
-                ),
-            )
-        )
+        self._sender.send(command_message(command, self._settings, source=SOURCE))
         self._sender.flush()
-        self._apply(value)
+        self._apply(command.model_dump_json().encode())
 
     def _catch_up(self) -> None:
         ends = {place: self._transport.end_offset(*place) for place in self._follower.positions()}

@@ -16,7 +16,8 @@ from detectors.estimation.completeness import RiskSums, completeness, maturity, 
 from detectors.outcomes.contract import DELAYS_MS
 from detectors.summary import Ints
 from streams.decide import merge
-from streams.decide.state import Delays, State, WindowKey
+from streams.decide.keys import WindowKey
+from streams.decide.state import Delays, State
 from streams.decide.subject import Subject
 
 COMPLETE = 0.95

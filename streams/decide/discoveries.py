@@ -17,9 +17,10 @@ import msgspec
 
 from detectors.drift.e_bh import e_bh
 from schemas.summaries import Part
-from streams.decide.alert_events import key_of
+from streams.decide.alerts.events import key_of
 from streams.decide.detect import Asked, DriftTest, EmbeddingTest
-from streams.decide.state import State, Window, WindowKey
+from streams.decide.keys import WindowKey
+from streams.decide.state import State, Window
 
 FALSE_NAMES = 0.1
 """Highest expected share of false names in the list of a fixed window; an empty list has none."""

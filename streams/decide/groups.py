@@ -12,8 +12,9 @@ import msgspec
 
 from schemas.summaries import OTHER, Part
 from streams.decide import merge
+from streams.decide.keys import GroupsKey, WindowKey
 from streams.decide.measure.fairness import Beside
-from streams.decide.state import GroupsKey, State, Window, WindowKey
+from streams.decide.state import State, Window
 from streams.decide.subject import Subject
 
 

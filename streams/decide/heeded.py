@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.commands import Command
 from streams.decide import clock
-from streams.decide.state import CommandKey, State
+from streams.decide.keys import CommandKey
+from streams.decide.state import State
 
 KEPT_MS = 30 * 86_400_000
 """How long the id of a command is remembered, in the time that is decided by."""

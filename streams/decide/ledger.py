@@ -19,7 +19,8 @@ from streams.decide.clock import later, watermarks
 from streams.decide.detect import Asked, asked_of
 from streams.decide.detect.care import is_care, windows_in_period
 from streams.decide.groups import key_of
-from streams.decide.state import BucketKey, MonitorKey, MonitorState, State
+from streams.decide.keys import BucketKey, MonitorKey
+from streams.decide.state import MonitorState, State
 from streams.decide.subject import Subject, Subjects
 
 UNIT = 1e-12

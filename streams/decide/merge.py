@@ -9,7 +9,8 @@ import msgspec
 from detectors.summary import LIMIT, Ints, Layout, dense, merge
 from schemas.policy import Policy
 from schemas.summaries import PaneDelta, Part
-from streams.decide.state import Pane, State, Window, WindowKey
+from streams.decide.keys import WindowKey
+from streams.decide.state import Pane, State, Window
 from streams.decide.subject import Subject
 
 INPUTS = (Part.INPUT, Part.LATE_INPUT)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -21,54 +21,39 @@ import msgspec
 from detectors.summary import Ints
 from schemas.alerting import Alerting
 from schemas.alerts import Alert, AlertAction
-from schemas.audit import AuditRecord
 from schemas.commands import Command, Delivered, Tick
-from schemas.fallback import Advice
 from schemas.ledger import Ledger
 from schemas.predictions import Arm
-from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutEvent
 from schemas.summaries import Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
-from streams.decide import (
-    advise,
-    alerts,
-    audit,
-    budget,
-    care,
-    clock,
-    completeness,
-    discoveries,
-    gone,
-    groups,
-    merge,
-    missing,
-    retrain,
-    traffic,
-)
-from streams.decide.alert_events import key_of
-from streams.decide.base import lapse
+from streams.decide import audit, budget, clock, completeness, discoveries, groups, merge
+from streams.decide.alerts import gone
+from streams.decide.alerts import life as alerts
+from streams.decide.alerts.base import lapse
+from streams.decide.alerts.events import key_of
+from streams.decide.alerts.held import Held, Records, note
+from streams.decide.alerts.revise import revise
 from streams.decide.detect import Asked, Evidence, asked_of, rules_of
 from streams.decide.detect.care import is_care
+from streams.decide.due import Cohort, Due, cohort, pop, rounds, version_of
 from streams.decide.heeded import is_first
-from streams.decide.held import Held, Records, note
 from streams.decide.incidents import repeat
 from streams.decide.incidents.repeat import Confirmable
 from streams.decide.incidents.settle import Desk, Watched
+from streams.decide.keys import WindowKey
 from streams.decide.ledger import Totals, ledgers, totals
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.measure.window import window_result
-from streams.decide.revise import revise
+from streams.decide.outputs import Outputs
 from streams.decide.rollback import run as rollback
 from streams.decide.rollback.facts import View
-from streams.decide.rollout import aftercare, course, review, trouble
+from streams.decide.rollout import aftercare, care, course, review, trouble
 from streams.decide.rollout.plan import rollouts_of
-from streams.decide.state import State, StreamKey, Watermarks, Window, WindowKey
+from streams.decide.state import State, Watermarks, Window
 from streams.decide.subject import Subject, Subjects
-
-Due = tuple[int, int, WindowKey]
-Cohort = tuple[str, int]
+from streams.decide.upkeep import advise, missing, retrain, traffic
 
 
 class _Beside(NamedTuple):
@@ -77,19 +62,6 @@ class _Beside(NamedTuple):
 
     versions: frozenset[tuple[str, str, str]]
     segments: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What is to be published, each list in order."""
-
-    windows: list[WindowResult] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    rollouts: list[RolloutEvent] = field(default_factory=list)
-    retraining: list[RetrainRequest] = field(default_factory=list)
-    advice: list[Advice] = field(default_factory=list)
-    audit: list[AuditRecord] = field(default_factory=list)
-    again: list[Confirmable] = field(default_factory=list)
 
 
 class Decide:
@@ -161,19 +133,19 @@ class Decide:
         found: list[Alert | Watched] = [*self._revised(self._stale, (), cut)]
         fresh: dict[WindowKey, None] = {}
         self._serving = {}
-        closing = _pop(self._closing, now.predictions_ms)
+        closing = pop(self._closing, now.predictions_ms)
         for _, _, window in closing:
             self._mark(window, closed=True)
         for _, at_once in groupby(closing, key=itemgetter(0)):
             closed = [window for _, _, window in at_once]
             groups.settle(self._state, {window: self._subject(window) for window in closed})
-        maturing = _pop(self._maturing, now.labels_ms)
+        maturing = pop(self._maturing, now.labels_ms)
         for _, _, window in maturing:
             self._mark(window, matured=True)
             completeness.count_matured(self._state, window, self._subject(window))
         for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
             fresh |= dict.fromkeys(window for _, _, window in due)
-            for together in _rounds(due):
+            for together in rounds(due):
                 found += [said for one in together for said in self._retired(one, part, cut)]
                 turns = [turn for one in together for turn in self._turns(one, part, cut)]
                 found += alerts.step_all(self._state, turns)
@@ -256,7 +228,7 @@ class Decide:
             if not done:
                 heapq.heappush(queue, (end + delay, window.start_ms, window))
         self._models.add(window.model)
-        self._peers[_cohort(window)].add(window)
+        self._peers[cohort(window)].add(window)
         self._records.held.add(window)
 
     def _subject(self, window: WindowKey) -> Subject:
@@ -269,7 +241,7 @@ class Decide:
 
     def _revise(self, reference: WindowKey) -> None:
         """Results of groups change with those of the group that they are compared with."""
-        for peer in sorted(self._peers[_cohort(reference)]):
+        for peer in sorted(self._peers[cohort(reference)]):
             if groups.other(self._state, peer) == reference:
                 known = self._state.windows.get(peer) or Window()
                 self._state.windows.put(peer, msgspec.structs.replace(known, stale=True))
@@ -393,18 +365,18 @@ class Decide:
     def _budget(self, window: WindowKey, subject: Subject) -> float:
         """What a stream's tests may spend on a window: versions and segments that served beside
         it divide the budget."""
-        cohort = _cohort(window)
-        if cohort not in self._serving:
-            served = [peer for peer in self._peers[cohort] if self._served(peer)]
-            self._serving[cohort] = _Beside(
-                frozenset(_version(peer) for peer in served),
+        own = cohort(window)
+        if own not in self._serving:
+            served = [peer for peer in self._peers[own] if self._served(peer)]
+            self._serving[own] = _Beside(
+                frozenset(version_of(peer) for peer in served),
                 frozenset({"", *(peer.segment for peer in served)}),
             )
-        beside = self._serving[cohort]
+        beside = self._serving[own]
         return budget.of_stream(
             subject.policy,
             segment=window.segment,
-            versions=len(beside.versions) + (_version(window) not in beside.versions),
+            versions=len(beside.versions) + (version_of(window) not in beside.versions),
             segments=len(beside.segments) - 1 + (window.segment not in beside.segments),
         )
 
@@ -487,7 +459,7 @@ class Decide:
         """Forget windows that nothing can change any more; one not judged yet is kept."""
         lapsing: list[Due] = []
         kept: list[Due] = []
-        for due in _pop(self._ageing, now.labels_ms):
+        for due in pop(self._ageing, now.labels_ms):
             known = self._state.windows.get(due[2]) or Window()
             (lapsing if known.closed and known.matured else kept).append(due)
         lapse(self._records, [window for _, _, window in lapsing])
@@ -496,47 +468,9 @@ class Decide:
             merge.forget(self._state, window, self._subject(window).policy)
             self._stale.pop(window, None)
             self._records.held.discard(window)
-            peers = self._peers[_cohort(window)]
+            peers = self._peers[cohort(window)]
             peers.discard(window)
             if not peers:
-                del self._peers[_cohort(window)]
+                del self._peers[cohort(window)]
         for due in kept:
             heapq.heappush(self._ageing, due)
-
-
-def _pop(queue: list[Due], watermark_ms: int | None) -> list[Due]:
-    """Everything due by a watermark, in order of due time, start and stream."""
-    found: list[Due] = []
-    while queue and watermark_ms is not None and queue[0][0] <= watermark_ms:
-        found.append(heapq.heappop(queue))
-    return found
-
-
-def _rounds(due: Sequence[Due]) -> Iterator[list[Due]]:
-    """Windows in order, cut so that in one round a stream has one window and a version one policy.
-
-    Tests of different streams share nothing, so those of a round run together; but a new policy
-    of a version ends what the tests of its other streams had open.
-    """
-    together: dict[StreamKey, Due] = {}
-    rules: dict[StreamKey, tuple[str, str]] = {}
-    for one in due:
-        window = one[2]
-        stream, own = window.stream, (window.policy, window.reference)
-        version = stream._replace(segment="")
-        if stream in together or rules.get(version, own) != own:
-            yield list(together.values())
-            together, rules = {}, {}
-        together[stream], rules[version] = one, own
-    if together:
-        yield list(together.values())
-
-
-def _version(window: WindowKey) -> tuple[str, str, str]:
-    """A version, and the rules that it is judged by."""
-    return (window.version, window.policy, window.reference)
-
-
-def _cohort(window: WindowKey) -> Cohort:
-    """Windows that share a budget: all that start together, whatever policy each is under."""
-    return (window.model, window.start_ms)

@@ -1,4 +1,4 @@
-"""What DECIDE remembers: tables of values by key that know which keys changed.
+"""What DECIDE remembers: tables, and what stands in them.
 
 A checkpoint is `State.changed`, a recovery is `State.load`; nothing else is remembered.
 """
@@ -6,13 +6,11 @@ A checkpoint is `State.changed`, a recovery is `State.load`; nothing else is rem
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
-from detectors.canary.srm import SampleRatioState
-from detectors.canary.three_way import GuardrailState
 from schemas.summaries import Mark, Part
 from streams.decide.incidents.records import (
     Incident,
@@ -23,71 +21,11 @@ from streams.decide.incidents.records import (
     Standing,
     Unconfirmed,
 )
+from streams.decide.keys import BucketKey, CommandKey, GroupsKey, MonitorKey, StreamKey, WindowKey
 from streams.decide.rollback.book import RollbackBook
-from streams.decide.upkeep import Advised, Traffic, Training
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class StreamKey(NamedTuple):
-    """A stream: one version in one role, whole (segment "") or one segment of it."""
-
-    model: str
-    version: str
-    arm: str
-    segment: str
-
-
-class WindowKey(NamedTuple):
-    """A pane or a window of a stream, under one policy and one reference ("" for none)."""
-
-    model: str
-    version: str
-    arm: str
-    segment: str
-    policy: str
-    reference: str
-    start_ms: int
-
-    @property
-    def stream(self) -> StreamKey:
-        """The stream that the window is of."""
-        return StreamKey(self.model, self.version, self.arm, self.segment)
-
-
-class MonitorKey(NamedTuple):
-    """One sequential test of one stream."""
-
-    model: str
-    version: str
-    arm: str
-    segment: str
-    detector: str
-    metric: str
-    feature: str
-
-
-class BucketKey(NamedTuple):
-    """What the tests of a model spent of its false-alarm budget in a span of event time."""
-
-    model: str
-    start_ms: int
-    length_ms: int
-
-
-class GroupsKey(NamedTuple):
-    """The groups that a key of a model's predictions divides them into."""
-
-    model: str
-    key: str
-
-
-class CommandKey(NamedTuple):
-    """A command that was read."""
-
-    model: str
-    id: str
+from streams.decide.rollout.records import Aftercare, ReviewNotes, RolloutState, Trouble, TroubleKey
+from streams.decide.table import Table
+from streams.decide.upkeep.records import Advised, Traffic, Training
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -214,127 +152,6 @@ class Delays(msgspec.Struct, frozen=True):
     events: list[int]
 
 
-class Rail(msgspec.Struct, frozen=True):
-    """A guardrail between two windows: its e-processes, its interval, and both arms' sums.
-
-    ``q_baseline`` is None for yes and no. ``sound`` is the evidence of harm from windows in which
-    neither inputs nor labels were broken for both arms; None while all were such.
-    """
-
-    processes: GuardrailState
-    difference: list[float]
-    n_canary: int = 0
-    s_canary: float = 0.0
-    n_baseline: int = 0
-    s_baseline: float = 0.0
-    q_baseline: float | None = None
-    sound: list[float] | None = None
-
-
-class Track(msgspec.Struct, frozen=True):
-    """A rollout as seen by closed windows, or by matured ones.
-
-    ``next_ms`` is the time of the next window, ``split`` the memory of the test on the traffic
-    split. ``own_faults`` counts windows in which inputs were broken for the canary alone, by what
-    was broken, ``shared_faults`` those in which they were broken for both arms.
-    """
-
-    next_ms: int
-    rails: dict[str, Rail] = {}
-    split: SampleRatioState | None = None
-    own_faults: dict[str, int] = {}
-    shared_faults: dict[str, int] = {}
-
-
-class Frozen(msgspec.Struct, frozen=True):
-    """Number, sum and sum of squares (None for yes and no) of a metric."""
-
-    n: int
-    s: float
-    q: float | None = None
-
-
-class RolloutState(msgspec.Struct, frozen=True):
-    """A canary beside its baseline; the ``_at_ms`` are due times of what has been decided.
-
-    ``early`` sees closed windows and only rolls back, ``full`` decides. ``frozen`` is what the
-    baseline had reached in each guardrail when the rollout was over, ``blocked`` what people have
-    been told to mend.
-    """
-
-    early: Track
-    full: Track
-    rollback_at_ms: int | None = None
-    promoted_at_ms: int | None = None
-    over: bool = False
-    frozen: dict[str, Frozen] = {}
-    blocked: tuple[str, ...] = ()
-
-
-class AfterRail(msgspec.Struct, frozen=True):
-    """A guardrail of a promoted version against what its predecessor had reached: evidence of
-    harm, that from sound windows (None while all were), sums, and the time of the next window."""
-
-    next_ms: int
-    harm: list[float]
-    sound: list[float] | None = None
-    n: int = 0
-    s: float = 0.0
-    q: float | None = None
-
-
-class Aftercare(msgspec.Struct, frozen=True):
-    """A version after its promotion; ``rollback_at_ms`` is when a rollback was advised."""
-
-    rails: dict[str, AfterRail] = {}
-    rollback_at_ms: int | None = None
-    over: bool = False
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What was said of a rollout, ``count`` times in a row, from one time to another."""
-
-    action: str
-    reason: str
-    first_ms: int
-    last_ms: int
-    count: int = 1
-
-
-class ReviewNotes(msgspec.Struct, frozen=True):
-    """What the review of a rollout will tell: what was said of it, the newest evidence of each
-    guardrail as JSON, the traffic split, and the windows that were held for a cause, by cause.
-
-    Nothing is left of it once it is ``done``.
-    """
-
-    told: tuple[Told, ...] = ()
-    evidence: dict[str, bytes] = {}
-    log_e_share: float = 0.0
-    share_ok: bool = True
-    held: dict[str, int] = {}
-    done: bool = False
-
-
-class TroubleKey(NamedTuple):
-    """An alert of a model that serves."""
-
-    model: str
-    alert_id: str
-
-
-class Trouble(msgspec.Struct, frozen=True):
-    """An alert from when it opened to when it was over, in the time that windows fall due."""
-
-    version: str
-    segment: str
-    metric: str
-    feature: str
-    severity: str
-    opened_ms: int
-    closed_ms: int | None = None
-
-
 class AuditHead(msgspec.Struct, frozen=True):
     """How far a model's audit chain has come: its length, the hash of its newest record, and the
     peaks of the tree over all hashes, as in `streams.audit.merkle`."""
@@ -342,78 +159,6 @@ class AuditHead(msgspec.Struct, frozen=True):
     length: int = 0
     hash: str = ""
     peaks: tuple[bytes, ...] = ()
-
-
-class Table(Generic[Key, Value]):
-    """Values of one kind by key.
-
-    Parameters
-    ----------
-    name
-        Prefix of the encoded keys.
-    key, value
-        Types, as msgspec knows them.
-
-    Examples
-    --------
-    >>> table = Table("clock", str, Watermarks)
-    >>> table.put("all", Watermarks(5, None))
-    >>> list(table.changed())
-    ['clock:"all"']
-    >>> table.changed()
-    {}
-    """
-
-    def __init__(self, name: str, key: type[Key], value: type[Value]) -> None:
-        self.name = name
-        self._rows: dict[Key, Value] = {}
-        self._dirty: dict[Key, None] = {}
-        self._key = msgspec.json.Decoder(key)
-        self._value = msgspec.msgpack.Decoder(value)
-
-    def get(self, key: Key) -> Value | None:
-        """The value under a key, None where there is none."""
-        return self._rows.get(key)
-
-    def put(self, key: Key, value: Value) -> None:
-        """Set the value of a key."""
-        self._rows[key] = value
-        self._dirty[key] = None
-
-    def drop(self, key: Key) -> None:
-        """Forget a key."""
-        if self._rows.pop(key, None) is not None:
-            self._dirty[key] = None
-
-    def items(self) -> Iterator[tuple[Key, Value]]:
-        """Every key and value; the table may be changed meanwhile."""
-        return iter(list(self._rows.items()))
-
-    def __iter__(self) -> Iterator[Key]:
-        """Every key; the table may be changed meanwhile."""
-        return iter(list(self._rows))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def changed(self) -> dict[str, bytes | None]:
-        """Encoded rows set since the last call; None for those forgotten."""
-        dirty, self._dirty = self._dirty, {}
-        return {self._encoded(key): self._row(key) for key in dirty}
-
-    def load(self, key: str, value: bytes) -> Key:
-        """Take back one row of `changed`, and say whose it is; ``key`` is what follows the name and
-        the colon."""
-        name = self._key.decode(key)
-        self._rows[name] = self._value.decode(value)
-        return name
-
-    def _encoded(self, key: Key) -> str:
-        return f"{self.name}:{msgspec.json.encode(key).decode()}"
-
-    def _row(self, key: Key) -> bytes | None:
-        value = self._rows.get(key)
-        return None if value is None else msgspec.msgpack.encode(value)
 
 
 class Tests(Table[MonitorKey, MonitorState]):

@@ -17,7 +17,8 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.errors import Retriable
 from schemas.summaries import SummaryBatch, decode
 from streams.dead_letters import dead_letter
-from streams.decide.pipeline import Decide, Outputs
+from streams.decide.outputs import Outputs
+from streams.decide.pipeline import Decide
 from streams.records import Message, Record
 from streams.runtime import catalogue, checkpoint, outbox
 from streams.runtime.clock import Clock, Stopwatch

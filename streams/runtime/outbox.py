@@ -15,7 +15,7 @@ from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 from streams.decide.incidents.repeat import Confirmable
-from streams.decide.pipeline import Outputs
+from streams.decide.outputs import Outputs
 from streams.records import Message
 from streams.runtime.checkpoint import cut
 from streams.runtime.envelope import enveloped

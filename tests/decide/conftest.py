@@ -17,7 +17,8 @@ from schemas.policy import Activation, Policy, PolicyRecord, Task
 from schemas.reference import NumericReference, ReferenceProfile
 from schemas.summaries import Mark, PaneDelta, Part, SummaryBatch
 from streams.control import Control
-from streams.decide.pipeline import Decide, Outputs
+from streams.decide.outputs import Outputs
+from streams.decide.pipeline import Decide
 from streams.decide.subject import Subject, subject_of
 
 MINUTE = 60_000

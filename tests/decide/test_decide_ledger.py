@@ -9,8 +9,8 @@ from schemas.alerts import AlertAction
 from schemas.policy import PolicyRecord
 from streams.decide.detect import Evidence
 from streams.decide.detect import tests_of as asked_of
+from streams.decide.keys import BucketKey, StreamKey
 from streams.decide.ledger import BUCKETS
-from streams.decide.state import BucketKey, StreamKey
 
 MINUTE = 60_000
 BOTH = {"error_rate": 0.1, "service_errors": 0.02}

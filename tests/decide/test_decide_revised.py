@@ -10,7 +10,7 @@ from detectors.sequential.e_sr import BudgetedESR
 from schemas.alerts import AlertAction
 from schemas.policy import PolicyRecord
 from schemas.summaries import Part
-from streams.decide import revise
+from streams.decide.alerts import revise
 from streams.decide.state import State
 
 MINUTE = 60_000

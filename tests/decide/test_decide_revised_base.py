@@ -11,7 +11,7 @@ from detectors.sequential.e_sr import BudgetedESR
 from schemas.alerts import AlertAction
 from schemas.policy import PolicyRecord
 from schemas.summaries import Part
-from streams.decide.base import stands
+from streams.decide.alerts.base import stands
 from streams.decide.detect import Step
 from streams.decide.state import State
 

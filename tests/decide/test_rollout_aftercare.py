@@ -16,7 +16,7 @@ from schemas.rollouts import Blame, RolloutAction
 from streams.decide.rollout import aftercare
 from streams.decide.rollout.frozen import increments, level_of
 from streams.decide.rollout.plan import rollouts_of
-from streams.decide.state import Frozen
+from streams.decide.rollout.records import Frozen
 
 START, PROMOTED = 10, 60
 MINUTE = 60_000

@@ -15,10 +15,11 @@ from schemas.deployments import DeploymentAction, DeploymentEvent
 from schemas.policy import Plan
 from schemas.reference import OutcomeReference, ReferenceProfile
 from schemas.rollout_plan import HyperCare
-from streams.decide import budget, care
+from streams.decide import budget
 from streams.decide.detect import asked_of
 from streams.decide.detect.care import DEPLOYMENTS, care_tests, is_care, windows_in_period
-from streams.decide.state import WindowKey
+from streams.decide.keys import WindowKey
+from streams.decide.rollout import care
 from streams.decide.subject import subject_of
 
 MINUTE = 60_000

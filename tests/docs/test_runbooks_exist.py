@@ -20,9 +20,10 @@ from schemas.reference import (
     OutcomeReference,
     ReferenceProfile,
 )
-from streams.decide import detect, missing
+from streams.decide import detect
 from streams.decide.detect import NoLabelsTest, SequentialTest, StrayTest
 from streams.decide.subject import subject_of
+from streams.decide.upkeep import missing
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules" / "kittiwake.yml"

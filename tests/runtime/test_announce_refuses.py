@@ -11,8 +11,8 @@ from schemas.errors import ConfigurationError
 from schemas.policy import FeatureContract, Policy, Task
 from schemas.reference import NumericReference, ReferenceProfile
 from schemas.windows import WindowResult
+from streams.decide.keys import WindowKey
 from streams.decide.measure.window import window_result
-from streams.decide.state import WindowKey
 from streams.decide.subject import subject_of
 from streams.runtime.announce import (
     LARGEST_WINDOW_BYTES,

@@ -12,7 +12,8 @@ from shards import control_of
 from schemas.policy import Policy, Task
 from schemas.summaries import Mark, PaneDelta, Part, SummaryBatch, decode
 from streams.control import Control
-from streams.decide.pipeline import Decide, Outputs
+from streams.decide.outputs import Outputs
+from streams.decide.pipeline import Decide
 from streams.ingest.checkpoint import Checkpoint, ShardState, Tally
 from streams.runtime import summary_log
 from streams.runtime.local_log import LARGEST_MESSAGE

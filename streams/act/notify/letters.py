@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 
-from schemas import cloudevents, topics
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.ids import content_id
 from streams.act.journal import SOURCE
 from streams.act.outgoing import Outgoing
 from streams.dead_letters import KEPT_BYTES, TEXT_LENGTH
 from streams.records import Message
+from streams.runtime.envelope import dead_message
 from streams.runtime.settings import Settings
 
 
@@ -30,11 +30,4 @@ def letter(
         value_base64=base64.b64encode(outgoing.body[:KEPT_BYTES]).decode(),
         time_ms=now_ms,
     )
-    return Message(
-        topic=settings.topic(topics.DEAD_LETTERS),
-        key=outgoing.topic.encode(),
-        value=value.model_dump_json().encode(),
-        headers=cloudevents.headers(
-            type=cloudevents.DEAD_LETTER, source=SOURCE, id=value.id, time_ms=now_ms
-        ),
-    )
+    return dead_message(value, settings, source=SOURCE)

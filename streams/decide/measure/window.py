@@ -27,6 +27,7 @@ from schemas.predictions import Arm
 from schemas.summaries import Part
 from schemas.windows import Bin, Coverage, Metric, Verdict, WindowResult
 from streams.decide.completeness import UNKNOWN, Expected
+from streams.decide.keys import WindowKey
 from streams.decide.levels import Level, feature_levels
 from streams.decide.measure import (
     calibration,
@@ -42,7 +43,6 @@ from streams.decide.measure import (
 )
 from streams.decide.measure.interval import metric_of, worst
 from streams.decide.measure.labels import LABEL_RATE, sums_beside, weighted
-from streams.decide.state import WindowKey
 from streams.decide.subject import Subject
 
 

@@ -13,7 +13,7 @@ from streams.decide.rollout import aftercare
 from streams.decide.rollout.arms import cohort_at, first_pane, pair
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import add, evidence, processes_of
-from streams.decide.state import Rail, Track
+from streams.decide.rollout.records import Rail, Track
 
 LEFT = 0.5
 """Part of the evidence that was needed, as a logarithm, with which an advice still stands.

@@ -15,11 +15,12 @@ from schemas.summaries import Part
 from schemas.windows import Verdict
 from streams.control import Control
 from streams.decide import merge
+from streams.decide.keys import StreamKey, WindowKey
 from streams.decide.measure.interval import interval_of, judge
 from streams.decide.rollback.book import Facts
 from streams.decide.rollout.plan import Rollout, rollouts_of
 from streams.decide.rollout.rails import METRICS
-from streams.decide.state import State, StreamKey, Window, WindowKey
+from streams.decide.state import State, Window
 from streams.decide.subject import Subject, Subjects
 
 

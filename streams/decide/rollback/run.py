@@ -16,6 +16,7 @@ from schemas.deployments import DeploymentAction
 from schemas.durations import duration_ms
 from schemas.policy import Policy
 from schemas.rollouts import RolloutAction, RolloutEvent
+from streams.decide.keys import WindowKey
 from streams.decide.rollback import events, evidence, verify
 from streams.decide.rollback.book import LIVE, WAITING, Case, Facts, RollbackBook, Stage, in_order
 from streams.decide.rollback.facts import View, at, facts, harmed, rollout_of
@@ -29,7 +30,7 @@ from streams.decide.rollback.given import (
     Withdrawn,
 )
 from streams.decide.rollback.protocol import Said, step
-from streams.decide.state import State, WindowKey
+from streams.decide.state import State
 
 _STOPS = frozenset({DeploymentAction.ROLLED_BACK, DeploymentAction.CANARY_STOPPED})
 """What in the log of deployments carries a rollback out."""

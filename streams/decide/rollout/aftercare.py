@@ -26,13 +26,9 @@ from streams.decide.rollout.frozen import increments, level_of
 from streams.decide.rollout.judge import policy_at
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import needs_labels
+from streams.decide.rollout.records import Aftercare, AfterRail
 from streams.decide.rollout.watch import Seen, Watch, due, evidence, see, sums_in
-from streams.decide.state import (
-    Aftercare,
-    AfterRail,
-    State,
-    Watermarks,
-)
+from streams.decide.state import State, Watermarks
 from streams.decide.subject import Subjects
 
 TRACK = "after"

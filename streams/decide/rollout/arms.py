@@ -13,9 +13,10 @@ from schemas.predictions import Arm
 from schemas.summaries import Part
 from streams.control import Control
 from streams.decide import merge
+from streams.decide.keys import WindowKey
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import METRICS, Pair
-from streams.decide.state import State, WindowKey
+from streams.decide.state import State
 from streams.decide.subject import Subject, Subjects
 
 UNEQUAL_COVERAGE = 0.05

@@ -29,9 +29,10 @@ from streams.decide.rollout.rails import (
     evidence,
     split_of,
 )
+from streams.decide.rollout.records import RolloutState, Track
 from streams.decide.rollout.shadow import shadow_guardrails
 from streams.decide.rollout.steps import Place, next_step, unmet
-from streams.decide.state import RolloutState, State, Track, Watermarks
+from streams.decide.state import State, Watermarks
 from streams.decide.subject import Subjects
 
 

@@ -9,10 +9,10 @@ from schemas.ids import content_id
 from schemas.policy import Policy
 from schemas.predictions import Arm
 from schemas.rollouts import Benefit, Blame, GuardrailEvidence, RolloutAction, RolloutEvent
+from streams.decide.keys import WindowKey
 from streams.decide.measure.window import window_id
 from streams.decide.rollout.plan import Rollout
 from streams.decide.sentences import level, moment, named
-from streams.decide.state import WindowKey
 from streams.decide.subject import Subject
 
 ENDS = frozenset({RolloutAction.ROLLBACK_ADVISED, RolloutAction.STOP_ADVISED})

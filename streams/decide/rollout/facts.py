@@ -13,7 +13,8 @@ from streams.decide.rollout.blame import Facts
 from streams.decide.rollout.faults import Faults, chronic_of, faults_of, name_of
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import harm_threshold, needs_labels, sound_evidence
-from streams.decide.state import State, Track, Trouble
+from streams.decide.rollout.records import Track, Trouble
+from streams.decide.state import State
 
 UNEQUAL = "coverage"
 """What is wrong with labels that are too few, or came unequally to both arms."""

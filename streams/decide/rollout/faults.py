@@ -9,10 +9,12 @@ from detectors.quantities import sums_of
 from schemas.summaries import Part
 from streams.decide import merge
 from streams.decide.domain import DOMAIN
+from streams.decide.keys import WindowKey
 from streams.decide.levels import Level, feature_levels
 from streams.decide.rollout.arms import Cohort
+from streams.decide.rollout.records import Trouble
 from streams.decide.sentences import named
-from streams.decide.state import State, Trouble, WindowKey
+from streams.decide.state import State
 
 ALPHA = 0.001
 """Chance to find any fault in a window of an arm whose inputs are just within all contracts."""

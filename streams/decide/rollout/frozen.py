@@ -13,7 +13,7 @@ from detectors.sequential.confidence_sequence import (
     BoundedConfidenceSequence,
 )
 from streams.decide.measure.interval import LEVEL
-from streams.decide.state import Frozen, Rail
+from streams.decide.rollout.records import Frozen, Rail
 
 ALPHA_FROZEN = 0.01
 """Chance that a frozen level lies beyond the bound taken for it."""

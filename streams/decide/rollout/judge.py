@@ -18,9 +18,10 @@ from streams.decide.rollout.blame import Facts, Finding, blame
 from streams.decide.rollout.facts import broken, counted, distrusted, facts_of
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import METRICS, add, needs_labels, processes_of, split_of
+from streams.decide.rollout.records import Rail, Track
 from streams.decide.rollout.shadow import add_pairs, pairs_of
 from streams.decide.rollout.steps import preconditions, stages
-from streams.decide.state import Rail, State, Track, Watermarks
+from streams.decide.state import State, Watermarks
 from streams.decide.subject import Subjects
 
 

@@ -17,7 +17,7 @@ from schemas.policy import Canary, Guardrail, Plan, Policy
 from schemas.rollouts import GuardrailEvidence
 from schemas.summaries import Part
 from streams.decide.measure.interval import LEVEL
-from streams.decide.state import Rail, Track
+from streams.decide.rollout.records import Rail, Track
 
 METRICS = {
     "error_rate": ("error_rate", Part.LABEL),

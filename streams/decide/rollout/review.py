@@ -23,9 +23,10 @@ from streams.decide.rollout import watch
 from streams.decide.rollout.events import Look, event, told_of
 from streams.decide.rollout.judge import guardrails_of, policy_at
 from streams.decide.rollout.plan import Rollout, rollouts_of
+from streams.decide.rollout.records import ReviewNotes, Told
 from streams.decide.rollout.shadow import shadow_guardrails
 from streams.decide.sentences import level, moment, named
-from streams.decide.state import ReviewNotes, State, Told, Watermarks
+from streams.decide.state import State, Watermarks
 from streams.decide.subject import Subjects
 
 LONGEST = 100

@@ -19,7 +19,8 @@ from schemas.summaries import Part
 from streams.decide import merge
 from streams.decide.rollout.arms import Cohort
 from streams.decide.rollout.rails import PAIRED_MEMORY, WIDEST_MARGIN, sound_after
-from streams.decide.state import Rail, State
+from streams.decide.rollout.records import Rail
+from streams.decide.state import State
 
 METRIC = "error_rate"
 DEFAULT_MARGIN = 0.01

@@ -15,8 +15,10 @@ from schemas.alerts import Alert, AlertAction, Layer, Severity
 from schemas.predictions import Arm
 from schemas.summaries import Part
 from streams.decide.incidents.layers import layer_of
+from streams.decide.keys import MonitorKey
 from streams.decide.measure.drift import CLASS, ITEMS, SCORE
-from streams.decide.state import MonitorKey, State, Trouble, TroubleKey
+from streams.decide.rollout.records import Trouble, TroubleKey
+from streams.decide.state import State
 from streams.decide.subject import Subjects
 
 KEPT_MS = 30 * 86_400_000

@@ -13,6 +13,7 @@ from schemas.summaries import Part
 from streams.control import Control
 from streams.decide import merge
 from streams.decide.clock import watermarks
+from streams.decide.keys import WindowKey
 from streams.decide.rollout import trouble
 from streams.decide.rollout.arms import Cohort, cohort_at, enough_labels, first_pane
 from streams.decide.rollout.facts import UNEQUAL
@@ -21,7 +22,8 @@ from streams.decide.rollout.frozen import difference
 from streams.decide.rollout.judge import guardrails_of, policy_at
 from streams.decide.rollout.plan import Promoted, Rollout
 from streams.decide.rollout.rails import METRICS, harm_threshold
-from streams.decide.state import AfterRail, Frozen, State, Trouble, Watermarks, WindowKey
+from streams.decide.rollout.records import AfterRail, Frozen, Trouble
+from streams.decide.state import State, Watermarks
 from streams.decide.subject import Subjects
 
 

@@ -14,9 +14,10 @@ from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide import groups, merge
 from streams.decide.detect import Asked, Evidence, SequentialTest
+from streams.decide.keys import StreamKey, WindowKey
 from streams.decide.measure.fairness import Beside
 from streams.decide.measure.labels import UNCOVERED
-from streams.decide.state import State, StreamKey, Window, WindowKey
+from streams.decide.state import State, Window
 from streams.decide.subject import Subject
 
 Rules = tuple[str, str]

@@ -6,11 +6,12 @@ import msgspec
 
 from schemas.alerts import Alert, AlertAction
 from schemas.ids import content_id
-from streams.decide.alert_events import Occasion, Said, alert_of, figures
+from streams.decide.alerts.events import Occasion, Said, alert_of, figures
+from streams.decide.alerts.held import Changes, Judged, Revised
 from streams.decide.detect import Reading, SequentialTest
-from streams.decide.held import Changes, Judged, Revised
+from streams.decide.keys import MonitorKey, WindowKey
 from streams.decide.sentences import level, named, span, subject_name
-from streams.decide.state import MonitorKey, MonitorState, OpenAlert, WindowKey
+from streams.decide.state import MonitorState, OpenAlert
 
 
 def amended(

@@ -22,13 +22,14 @@ import msgspec
 
 from schemas.alerts import Alert
 from schemas.windows import Verdict
-from streams.decide.alert_events import figures
-from streams.decide.amendment import amended, retold, withdrawn
-from streams.decide.base import Again, asks, rested, take
+from streams.decide.alerts.amendment import amended, retold, withdrawn
+from streams.decide.alerts.base import Again, asks, rested, take
+from streams.decide.alerts.events import figures
+from streams.decide.alerts.held import Changes, Judged, Records, Revised, judged, revised
 from streams.decide.groups import key_of as slice_of
-from streams.decide.held import Changes, Judged, Records, Revised, judged, revised
+from streams.decide.keys import MonitorKey, StreamKey, WindowKey
 from streams.decide.measure.interval import Reading, judge
-from streams.decide.state import MonitorKey, MonitorState, OpenAlert, Past, StreamKey, WindowKey
+from streams.decide.state import MonitorState, OpenAlert, Past
 
 EVERY_MS = 60_000
 """How often an alert is looked at again while labels trickle in: a look takes a tenth of a

@@ -10,7 +10,8 @@ from schemas.ids import content_id
 from schemas.predictions import Arm
 from streams.decide import sentences
 from streams.decide.detect import Evidence, Reading, SequentialTest
-from streams.decide.state import MonitorKey, MonitorState, OpenAlert, WindowKey
+from streams.decide.keys import MonitorKey, WindowKey
+from streams.decide.state import MonitorState, OpenAlert
 from streams.decide.subject import Subject
 
 

@@ -20,8 +20,8 @@ from streams.decide.rollback.facts import View
 from streams.decide.rollout.plan import takes_over
 from streams.decide.sentences import named
 from streams.decide.state import State
-from streams.decide.traffic import serves
-from streams.decide.upkeep import Advised, Traffic
+from streams.decide.upkeep.records import Advised, Traffic
+from streams.decide.upkeep.traffic import serves
 
 
 def advise(view: View) -> list[Advice]:

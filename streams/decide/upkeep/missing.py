@@ -19,8 +19,8 @@ from streams.decide import clock
 from streams.decide.rollback.facts import View
 from streams.decide.sentences import moment
 from streams.decide.state import State
-from streams.decide.traffic import limit_ms
-from streams.decide.upkeep import Traffic
+from streams.decide.upkeep.records import Traffic
+from streams.decide.upkeep.traffic import limit_ms
 
 METRIC = "no_traffic"
 

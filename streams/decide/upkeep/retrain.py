@@ -27,8 +27,8 @@ from streams.decide.merge import floor_to
 from streams.decide.rollback.facts import View
 from streams.decide.sentences import PLACES, span
 from streams.decide.state import State
-from streams.decide.traffic import serves
-from streams.decide.upkeep import Traffic, Training
+from streams.decide.upkeep.records import Traffic, Training
+from streams.decide.upkeep.traffic import serves
 
 HARM = frozenset({Layer.MODEL, Layer.OUTCOME})
 

@@ -8,11 +8,12 @@ import msgspec
 
 from schemas.alerts import Alert
 from schemas.summaries import Part
-from streams.decide.alert_events import Occasion, key_of, superseded
-from streams.decide.base import anew
+from streams.decide.alerts.base import anew
+from streams.decide.alerts.events import Occasion, key_of, superseded
 from streams.decide.detect import Asked
 from streams.decide.groups import key_of as slice_of
-from streams.decide.state import MonitorKey, State
+from streams.decide.keys import MonitorKey
+from streams.decide.state import State
 
 
 def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) -> list[Alert]:

@@ -10,7 +10,7 @@ from schemas.predictions import Arm
 from schemas.summaries import PaneDelta, Part
 from streams.decide.state import State
 from streams.decide.subject import Subject
-from streams.decide.upkeep import Traffic, Training
+from streams.decide.upkeep.records import Traffic, Training
 
 WINDOWS = 3
 """Without predictions for so many windows something is wrong, unless the policy says otherwise."""

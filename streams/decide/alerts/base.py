@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.decide.alerts.held import Judged, Records, Revised, is_revised, judged, revised
 from streams.decide.budget import offered
 from streams.decide.detect import Asked, SequentialTest, Step, bet_each
-from streams.decide.held import Judged, Records, Revised, is_revised, judged, revised
-from streams.decide.state import MonitorKey, Past, StreamKey, WindowKey
+from streams.decide.keys import MonitorKey, StreamKey, WindowKey
+from streams.decide.state import Past
 
 LEFT = 0.5
 """Part of the evidence that an alarm takes, as a logarithm, with which an open alert still stands.

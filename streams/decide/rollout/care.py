@@ -13,12 +13,13 @@ from schemas.deployments import DeploymentEvent
 from schemas.policy import Policy, duration_ms
 from schemas.summaries import Part
 from streams.decide import sentences
-from streams.decide.alert_events import Occasion, superseded
-from streams.decide.base import anew
+from streams.decide.alerts.base import anew
+from streams.decide.alerts.events import Occasion, superseded
 from streams.decide.detect.care import DEPLOYMENTS, is_care, windows_of
+from streams.decide.keys import MonitorKey, WindowKey
 from streams.decide.merge import floor_to
 from streams.decide.rollout.plan import takes_over
-from streams.decide.state import MonitorKey, State, WindowKey
+from streams.decide.state import State
 
 
 class Period(NamedTuple):

@@ -10,8 +10,9 @@ import msgspec
 
 from schemas.alerts import Alert, AlertAction
 from schemas.windows import Verdict
-from streams.decide import base, ledger, sentences
-from streams.decide.alert_events import (
+from streams.decide import ledger, sentences
+from streams.decide.alerts import base
+from streams.decide.alerts.events import (
     Occasion,
     Said,
     alert_id,
@@ -20,14 +21,15 @@ from streams.decide.alert_events import (
     key_of,
     superseded,
 )
+from streams.decide.alerts.retire import retire
+from streams.decide.alerts.stretch import stretch
 from streams.decide.detect import Asked, Reading, SequentialTest, Step, bet_each
 from streams.decide.detect.limit import LimitTest
 from streams.decide.detect.recovery import clear_of
 from streams.decide.incidents.settle import Watched
+from streams.decide.keys import MonitorKey, WindowKey
 from streams.decide.measure.interval import judge
-from streams.decide.retire import retire
-from streams.decide.state import MonitorKey, MonitorState, OpenAlert, State, WindowKey
-from streams.decide.stretch import stretch
+from streams.decide.state import MonitorState, OpenAlert, State
 
 __all__ = ["Occasion", "Turn", "retire", "step_all"]
 

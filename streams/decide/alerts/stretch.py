@@ -11,7 +11,7 @@ from dataclasses import replace
 from detectors.quantities import Sums
 from schemas.summaries import Part
 from streams.decide import merge
-from streams.decide.alert_events import Occasion
+from streams.decide.alerts.events import Occasion
 from streams.decide.detect.contract import Evidence
 from streams.decide.detect.limit import LimitTest
 from streams.decide.measure.interval import Stretch, interval_of

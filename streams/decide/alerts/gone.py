@@ -12,11 +12,12 @@ import msgspec
 
 from schemas.alerts import Alert
 from streams.decide import merge, sentences
-from streams.decide.alert_events import Occasion, superseded
-from streams.decide.base import anew
+from streams.decide.alerts.base import anew
+from streams.decide.alerts.events import Occasion, superseded
+from streams.decide.alerts.held import Records
 from streams.decide.detect import Evidence
-from streams.decide.held import Records
-from streams.decide.state import MonitorKey, MonitorState, OpenAlert, WindowKey
+from streams.decide.keys import MonitorKey, WindowKey
+from streams.decide.state import MonitorState, OpenAlert
 
 
 def close(records: Records, labels_ms: int | None, cut: dict[str, int]) -> list[Alert]:
