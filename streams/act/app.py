@@ -138,7 +138,8 @@ def build(act: Act, parts: Sequence[Part] = ()) -> faust.App:
         broker=[f"kafka://{server.strip()}" for server in settings.bootstrap.split(",")],
         store="memory://",
         processing_guarantee="at_least_once",
-        consumer_auto_offset_reset="earliest",
+        # The inbox finds what is left from before; a first start must not page of months past.
+        consumer_auto_offset_reset="latest",
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,
         broker_max_poll_records=100,
