@@ -11,7 +11,8 @@ from command import Kittiwake, runner
 from published import an_alert
 
 from schemas import topics
-from schemas.alerts import Alert, AlertAction
+from schemas.alerts import Alert, AlertAction, Severity
+from schemas.commands import Silence, read_command
 from schemas.policy import Policy, Task
 from schemas.reference import ReferenceProfile
 from schemas.topics import TopicSpec
@@ -195,3 +196,43 @@ def test_no_broker_is_said_in_one_line(
     assert (ended.code, ended.out) == (1, "")
     assert "check bootstrap.servers and that the broker runs" in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+def test_what_people_say_stands_in_the_log(
+    kittiwake: Kittiwake, settings: Settings, transport: KafkaTransport
+) -> None:
+    """One record for each command, of who said it; a mistake is named and nothing is written."""
+    early = kittiwake("command", "unpin", "fraud")
+    assert early.code == 1
+    assert f"no topic {settings.topic('commands')}" in early.err
+    kittiwake("topics", "create")
+    said = [
+        ("acknowledge", "i-1"),
+        ("silence", "--for", "2h", "--metric", "tv", "--severity", "ticket"),
+        ("unsilence", "s-1"),
+        ("approve", "r-1"),
+        ("reject", "r-1"),
+        ("pin", "--for", "8h"),
+        ("unpin",),
+        ("retrain",),
+        ("trained", "--version", "v13"),
+    ]
+    for name, *rest in said:
+        done = kittiwake("command", name, "fraud", *rest, "--by", "ada", "--comment", "because")
+        assert done.code == 0, done.err
+        assert f"{name} " in done.out
+    wrong = kittiwake("command", "silence", "fraud", "--for", "soon")
+    assert wrong.code == 1
+    assert "'soon' is not a duration" in wrong.err
+    records = list(transport.read(settings.topic(topics.COMMANDS), 0))
+    commands = [read_command(record.value or b"") for record in records]
+    assert [command.kind for command in commands] == [name for name, *_ in said]
+    assert {(command.model, command.by, command.comment) for command in commands} == {
+        ("fraud", "ada", "because")
+    }
+    assert len({command.id for command in commands}) == len(said)
+    silence = commands[1]
+    assert isinstance(silence, Silence)
+    assert (silence.match.metric, silence.match.severity) == ("tv", Severity.TICKET)
+    types = [dict(record.headers)["ce_type"] for record in records]
+    assert types[0] == b"io.kittiwake.command.acknowledge.v1"
