@@ -9,6 +9,7 @@ FEEDBACK = "feedback"
 DEPLOYMENTS = "deployments"
 ALERTS = "alerts"
 ROLLOUTS = "rollouts"
+COMMANDS = "commands"
 
 SHADOW = "shadow"
 """The arm of a version that serves nobody: its record is keyed by ``pair_id``, if it has one."""
@@ -101,4 +102,31 @@ DEPLOYMENT = Kind(
     ),
     identity=("model", "version", "action", "generation", "time"),
 )
-KINDS = (PREDICTION, FEEDBACK_EVENT, DEPLOYMENT)
+EXECUTED = Kind(
+    topic=COMMANDS,
+    type="io.kittiwake.command.executed.v1",
+    key="model",
+    names=("model",),
+    required=(
+        *("kind", "id", "model", "by"),
+        *("rollback_id", "idempotency_key", "executor", "outcome"),
+    ),
+    fields=frozenset(
+        {
+            "kind",
+            "id",
+            "model",
+            "time",
+            "by",
+            "comment",
+            "rollback_id",
+            "idempotency_key",
+            "executor",
+            "outcome",
+            "generation",
+            "detail",
+        }
+    ),
+    identity=("id",),
+)
+KINDS = (PREDICTION, FEEDBACK_EVENT, DEPLOYMENT, EXECUTED)

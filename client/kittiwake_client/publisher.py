@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from kittiwake_client.events import Headers, encode, headers, rfc3339
 from kittiwake_client.kinds import (
     DEPLOYMENT,
+    EXECUTED,
     FEEDBACK,
     FEEDBACK_EVENT,
     HEARTBEAT_TYPE,
@@ -22,6 +23,7 @@ from kittiwake_client.kinds import (
     PREDICTIONS,
     Kind,
 )
+from kittiwake_client.received import RollbackRequest
 
 _POLL_S = 0.1
 
@@ -152,6 +154,44 @@ class Publisher:
         Needed: ``model``, ``version``, ``action``.
         """
         return self._event(DEPLOYMENT, event, fields)
+
+    def executed(
+        self,
+        request: RollbackRequest,
+        outcome: Literal["applied", "failed", "refused"],
+        *,
+        executor: str,
+        generation: int | None = None,
+        detail: str = "",
+    ) -> bool:
+        """Queue the acknowledgement of a rollback; False if it was dropped.
+
+        Parameters
+        ----------
+        outcome
+            ``applied`` once the target version was read back as serving, ``refused`` if the
+            request was stale, else ``failed``.
+        executor
+            Who did it.
+        generation
+            That of the deployment afterwards, where it has one.
+        """
+        return self._event(
+            EXECUTED,
+            None,
+            {
+                "kind": "executed",
+                "id": f"executed/{request.idempotency_key}",
+                "model": request.model,
+                "by": self._source,
+                "rollback_id": request.rollback_id,
+                "idempotency_key": request.idempotency_key,
+                "executor": executor,
+                "outcome": outcome,
+                "generation": generation,
+                "detail": detail[:2_000],
+            },
+        )
 
     def heartbeat(self, time_ms: int, *, timeout_s: float = 5.0) -> bool:
         """Say that no event before ``time_ms`` will follow, so that windows close without traffic.

@@ -58,7 +58,8 @@ class RollbackRequest:
 
     Act on an ``idempotency_key`` once, only while it is current, and only while the deployment's
     generation is ``generation``: then a late or repeated request changes nothing.
-    ``target_version`` is what should serve instead, None if none is known to be healthy.
+    ``target_version`` is what should serve instead, None if none is known to be healthy. Tell
+    what came of it by `Publisher.executed`.
 
     Examples
     --------
@@ -76,6 +77,7 @@ class RollbackRequest:
     expires_at_ms: int | None
     reason: str
     summary: str
+    rollback_id: str = ""
 
     @classmethod
     def of(cls, received: Received) -> RollbackRequest | None:
@@ -103,6 +105,7 @@ class RollbackRequest:
             else _whole(body, "expires_at_ms"),
             reason=_text(body, "reason"),
             summary=_text(body, "summary"),
+            rollback_id=_text(body, "rollback_id"),
         )
 
     def is_current(self, now_ms: int) -> bool:

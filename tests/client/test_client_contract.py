@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from schemas import base, cloudevents, topics
 from schemas.alerts import Alert
+from schemas.commands import Executed
 from schemas.deployments import DeploymentEvent
 from schemas.feedback import FeedbackEvent
 from schemas.predictions import Arm, PredictionEvent, partition_key
@@ -33,6 +34,7 @@ MODELS: list[tuple[client.Kind, type[BaseModel]]] = [
     (client.PREDICTION, PredictionEvent),
     (client.FEEDBACK_EVENT, FeedbackEvent),
     (client.DEPLOYMENT, DeploymentEvent),
+    (client.EXECUTED, Executed),
 ]
 EVENTS: list[tuple[client.Kind, dict[str, object]]] = [
     (client.PREDICTION, PREDICTION),
@@ -73,6 +75,20 @@ EVENTS: list[tuple[client.Kind, dict[str, object]]] = [
             "role": "canary",
             "share": 0.05,
             "generation": 4,
+        },
+    ),
+    (
+        client.EXECUTED,
+        {
+            "kind": "executed",
+            "id": "executed/k1",
+            "model": "fraud",
+            "by": "deployer",
+            "rollback_id": "r1",
+            "idempotency_key": "k1",
+            "executor": "deployer",
+            "outcome": "applied",
+            "generation": 5,
         },
     ),
 ]

@@ -10,9 +10,10 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from kittiwake_client import InvalidEvent, Publisher
+from kittiwake_client import InvalidEvent, Publisher, RollbackRequest
 
 from schemas import cloudevents
+from schemas.commands import Executed, read_command
 from schemas.predictions import PredictionEvent
 from streams.runtime.broker import Broker
 from streams.runtime.partitioner import partition_of
@@ -26,7 +27,7 @@ SHARDS = 4
 def topics(kafka: Broker, prefix: str) -> str:
     """Predictions and feedback exist under the prefix."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    names = [prefix + name for name in ("predictions", "feedback", "deployments")]
+    names = [prefix + name for name in ("predictions", "feedback", "deployments", "commands")]
     for future in admin.create_topics([NewTopic(name, SHARDS, 1) for name in names]).values():
         future.result(30)
     return prefix
@@ -194,3 +195,20 @@ def test_threads_share_a_publisher(kafka: Broker, topics: str) -> None:
     assert (stats.queued, stats.queued_bytes, stats.failed) == (0, 0, 0)
     assert stats.delivered + stats.dropped == 4_000
     assert len(_read(kafka, topics + "predictions")) == stats.delivered
+
+
+def test_what_came_of_a_rollback_is_a_command(kafka: Broker, topics: str) -> None:
+    """On the partition of its model, under one id however often it is told."""
+    request = RollbackRequest(
+        *("k1", "fraud", "v2", "v1", "v1", 3, 1_000, "harm", "v2 is worse"), rollback_id="r1"
+    )
+    with Publisher(kafka.bootstrap, prefix=topics, source="deployer") as publisher:
+        for _ in range(2):
+            assert publisher.executed(request, "applied", executor="deployer", generation=4)
+    first, second = _read(kafka, topics + "commands")
+    command = read_command(first.value() or b"")
+    assert isinstance(command, Executed)
+    assert (command.rollback_id, command.outcome.value, command.generation) == ("r1", "applied", 4)
+    assert (command.idempotency_key, command.by) == ("k1", "deployer")
+    assert first.partition() == partition_of(b"fraud", SHARDS)
+    assert command.id == read_command(second.value() or b"").id
