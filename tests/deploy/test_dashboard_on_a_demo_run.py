@@ -15,7 +15,7 @@ import promql
 from prometheus_server import Prometheus
 
 from schemas import topics
-from schemas.policy import Fairness, Labels, Policy, Task
+from schemas.policy import Fairness, Labels, Policy, Review, Task
 from streams.lines import Line
 from streams.replay import Start, replay
 from streams.runtime.broker import free_port
@@ -53,12 +53,13 @@ LOANS = Policy(
     pane="1h",
     labels=Labels(maturity="1m", horizon="1h", lateness="1m"),
     fairness=Fairness(groups=["sex"]),
+    review=Review(audit=0.2),
 )
 
 
 def test_every_panel_has_data_of_a_demo_run(tmp_path: Path) -> None:
     """The whole demo: only the crisis fills the panels of alerts and drift. Beside it a model with
-    groups, for the panel that compares them."""
+    groups and reviews, for the panels about those."""
     port = free_port()
     output = tmp_path / "demo.txt"
     command = ["demo", "--out", str(tmp_path / "out"), "--metrics-port", str(port)]
