@@ -115,9 +115,9 @@ class Site:
         self.sender.send(Message(self.settings.topic(topic), value, key=key.encode()))
         self.sender.flush()
 
-    def commands(self) -> list[tuple[int, Command]]:
-        """What stands in ``commands``, with the broker's stamps."""
-        name = self.settings.topic(topics.COMMANDS)
+    def commands(self, topic: str = topics.COMMANDS) -> list[tuple[int, Command]]:
+        """What stands in ``commands``, or another topic of commands, with the broker's stamps."""
+        name = self.settings.topic(topic)
         return [
             (record.timestamp_ms, read_command(record.value or b""))
             for partition in range(self.settings.models)
@@ -234,7 +234,8 @@ def test_killed_at_random_act_loses_nothing_and_moves_nothing_twice(site: Site) 
     for i in range(ROLLBACKS):
         outcome = Outcome.REFUSED if f"m{i}" in moved_on else Outcome.APPLIED
         assert site.executed()[f"key-{i}"] == {outcome}
-    assert any(isinstance(command, Tick) for _, command in site.commands())
+    assert all(isinstance(command, Tick) for _, command in site.commands(topics.TICKS))
+    assert site.commands(topics.TICKS)
 
 
 def test_probes_page_while_decide_is_dead_and_resolve_when_it_is_back(site: Site) -> None:
