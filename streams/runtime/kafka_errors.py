@@ -48,9 +48,11 @@ MOVING = frozenset(
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
     }
 )
-"""The group's coordinator is not there yet."""
+"""Who coordinates the group, or leads the partition, is not there yet."""
 
 UNAVAILABLE: Final = frozenset(
     {
@@ -103,7 +105,7 @@ def mapped(error: KafkaError, doing: str) -> TransportError:
 def passes(error: KafkaError) -> bool:
     """Whether the same call may succeed in a moment.
 
-    The client does not say so of a group coordinator that is moving or loading.
+    The client does not always say so of a coordinator or a leader that is moving.
 
     Examples
     --------

@@ -5,8 +5,7 @@ Everything runs on the one thread that calls: the client's batch interface allow
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaException, Producer
@@ -14,39 +13,12 @@ from confluent_kafka import TopicPartition as Place
 
 from schemas.errors import BrokerUnavailable, CommitUnknown, Fenced, Retriable, TransportError
 from streams.records import Message, Record
-from streams.runtime.kafka_errors import kafka_error, mapped, passes, translated
+from streams.runtime.kafka_errors import kafka_error, mapped, translated
 from streams.runtime.kafka_reader import Reader, place
+from streams.runtime.kafka_retry import persist
 from streams.runtime.kafka_sender import produce
 from streams.runtime.kafka_topics import ends
 from streams.runtime.transport import Rebalance, TopicPartition, first_offset
-
-PAUSE_S = 0.05
-"""Between two tries of the same call."""
-
-
-def persist(call: Callable[[float], object], *, timeout_ms: int) -> None:
-    """Make a call, again while its error says so, until a deadline.
-
-    Parameters
-    ----------
-    call
-        Takes the seconds left.
-
-    Raises
-    ------
-    KafkaException
-        The first error that does not ask for another try, or the last one in time.
-    """
-    deadline = time.monotonic() + timeout_ms / 1_000
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            call(max(left, PAUSE_S))
-            return
-        except KafkaException as exception:
-            if not passes(kafka_error(exception)) or left < PAUSE_S:
-                raise
-        time.sleep(PAUSE_S)
 
 
 class KafkaMember:

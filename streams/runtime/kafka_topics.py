@@ -17,6 +17,7 @@ from schemas.errors import BrokerUnavailable, TopicMismatch
 from schemas.topics import TopicSpec
 from streams.runtime.kafka_errors import kafka_error, translated
 from streams.runtime.kafka_reader import place
+from streams.runtime.kafka_retry import persist
 from streams.runtime.transport import TopicPartition
 
 
@@ -149,10 +150,12 @@ def ends(
     consumer: Consumer, partitions: Sequence[TopicPartition], *, timeout_ms: int
 ) -> dict[TopicPartition, tuple[int, int]]:
     """First offset and end of every partition, the end under the consumer's isolation level."""
-    found = {}
+    found: dict[TopicPartition, tuple[int, int]] = {}
     for partition in partitions:
+
+        def ask(left_s: float, partition: TopicPartition = partition) -> None:
+            found[partition] = consumer.get_watermark_offsets(place(partition), timeout=left_s)
+
         with translated(f"asking for the ends of {partition[0]}[{partition[1]}]"):
-            found[partition] = consumer.get_watermark_offsets(
-                place(partition), timeout=timeout_ms / 1_000
-            )
+            persist(ask, timeout_ms=timeout_ms)
     return found
