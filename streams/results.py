@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from schemas import topics
 from schemas.alerts import ENDS, Alert, AlertAction
@@ -16,6 +17,8 @@ from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Follower, Transport
+
+Said = TypeVar("Said", Alert, RolloutEvent, RetrainRequest, Advice)
 
 OPTIONAL = ("retraining", "advice")
 """Files that are written only where there is something in them."""
@@ -67,21 +70,13 @@ class Results:
                 self.windows[window.id] = window
                 news.windows.append(window)
         elif topic == topics.ALERTS:
-            alert = Alert.model_validate_json(value)
-            if self.alerts.setdefault(alert.id, alert) is alert:
-                news.alerts.append(alert)
+            _keep(Alert.model_validate_json(value), self.alerts, news.alerts)
         elif topic == topics.ROLLOUTS:
-            event = RolloutEvent.model_validate_json(value)
-            if self.rollouts.setdefault(event.id, event) is event:
-                news.rollouts.append(event)
+            _keep(RolloutEvent.model_validate_json(value), self.rollouts, news.rollouts)
         elif topic == topics.RETRAINING:
-            request = RetrainRequest.model_validate_json(value)
-            if self.retraining.setdefault(request.id, request) is request:
-                news.retraining.append(request)
+            _keep(RetrainRequest.model_validate_json(value), self.retraining, news.retraining)
         elif topic == topics.ADVICE:
-            advice = Advice.model_validate_json(value)
-            if self.advice.setdefault(advice.id, advice) is advice:
-                news.advice.append(advice)
+            _keep(Advice.model_validate_json(value), self.advice, news.advice)
         elif topic == topics.AUDIT:
             record = AuditRecord.model_validate_json(value)
             self.audit.setdefault(record.hash, record)
@@ -116,6 +111,12 @@ class Results:
         content = [ledger.model_dump(mode="json") for ledger in self.ledgers]
         path.write_text(json.dumps(content, indent=2) + "\n")
         return [*files, path]
+
+
+def _keep(event: Said, known: dict[str, Said], news: list[Said]) -> None:
+    """Take an event once: what is published again is no news."""
+    if known.setdefault(event.id, event) is event:
+        news.append(event)
 
 
 class ResultReader:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schemas.alerts import Alert
+from schemas.alerts import ENDS, Alert
 from streams.act.outgoing import Outgoing, incident
-from streams.act.routes import ENDS
 
 
 class Incidents:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from schemas.act import ActPlan, Match, Slack
-from schemas.alerts import Alert, AlertAction
+from schemas.alerts import ENDS, Alert
 from schemas.rollouts import RolloutEvent
 from streams.act.outgoing import LOUDNESS, Outgoing
-
-ENDS = frozenset({AlertAction.RESOLVED, AlertAction.WITHDRAWN})
 
 
 def audience(outgoing: Outgoing, plan: ActPlan) -> tuple[str, ...] | None:

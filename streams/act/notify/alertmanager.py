@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from schemas.act import Alertmanager
-from schemas.alerts import Alert
+from schemas.alerts import ENDS, Alert
 from schemas.base import iso
 from schemas.durations import duration_ms
 from schemas.notices import Notice
@@ -25,7 +25,6 @@ from schemas.rollouts import RolloutEvent
 from streams.act.notify.request import Json, Request, encode
 from streams.act.notify.words import facts, title
 from streams.act.outgoing import Outgoing, incident
-from streams.act.routes import ENDS
 from streams.act.settings import Secrets
 
 PATH = "/api/v2/alerts"

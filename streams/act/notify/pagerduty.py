@@ -11,11 +11,10 @@ References
 from __future__ import annotations
 
 from schemas.act import PagerDuty
-from schemas.alerts import Alert, Severity
+from schemas.alerts import ENDS, Alert, Severity
 from streams.act.notify.request import Json, Request, encode, shortened
 from streams.act.notify.words import facts, links, title
 from streams.act.outgoing import Outgoing
-from streams.act.routes import ENDS
 from streams.act.settings import Secrets
 
 LEVELS = {Severity.PAGE: "critical", Severity.TICKET: "warning", Severity.WATCH: "info"}

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from schemas.alerts import Alert, AlertAction, Layer, Severity
+from schemas.alerts import ENDS, Alert, AlertAction, Layer, Severity
 from schemas.predictions import Arm
 from schemas.summaries import Part
 from streams.decide.incidents.layers import layer_of
@@ -24,7 +24,6 @@ from streams.decide.subject import Subjects
 KEPT_MS = 30 * 86_400_000
 """How long an alert that is over is remembered; looks may be as late as labels are."""
 
-ENDS = frozenset({AlertAction.RESOLVED, AlertAction.WITHDRAWN})
 OUTPUTS = frozenset({SCORE, CLASS, ITEMS})
 """Answers of a model that drift is looked for in, beside its inputs."""
 
