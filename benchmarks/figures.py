@@ -36,3 +36,30 @@ def share(runs: Sequence[Mapping[str, float]], name: str, base: str) -> Spread:
     Spread(minimum=0.5, median=0.625, maximum=0.75)
     """
     return Spread.of(run[name] / run[base] for run in runs)
+
+
+def at(stored: object, path: str) -> list[float]:
+    """Figures of a stored result under names with slashes; ``*`` stands for all that is there.
+
+    Raises
+    ------
+    LookupError
+        If there is nothing under one of the names.
+
+    Examples
+    --------
+    >>> at({"runs": [{"rate": 3}, {"rate": 4}]}, "runs/*/rate")
+    [3.0, 4.0]
+    """
+    found = [stored]
+    for name in path.split("/"):
+        found = [child for each in found for child in _children(each, name)]
+    return [float(each) for each in found if isinstance(each, int | float)]
+
+
+def _children(stored: object, name: str) -> Sequence[object]:
+    if name == "*" and isinstance(stored, list | dict):
+        return list(stored.values()) if isinstance(stored, dict) else stored
+    if isinstance(stored, dict) and name in stored:
+        return [stored[name]]
+    raise LookupError(f"nothing under {name!r}")

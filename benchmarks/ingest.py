@@ -26,8 +26,12 @@ from streams.runtime.transport import Transport
 RESULT = Path(__file__).parent / "results" / "ingest.json"
 
 FLOOR, INGEST, FEEDBACK = "read and decode", "INGEST of predictions", "INGEST of feedback"
-TARGETS = ((INGEST, FLOOR, 0.6), (FEEDBACK, INGEST, 0.5))
+ARROW = "INGEST of Arrow batches"
+TARGETS = ((INGEST, FLOOR, 0.6), (ARROW, INGEST, 5.0), (FEEDBACK, INGEST, 0.5))
 """A rate, the rate it is compared with, and the least share of it."""
+
+ARROW_TIMES = 5
+"""So many times as many rows come in Arrow batches, to take about as long."""
 
 Rates = dict[str, float]
 """Events per CPU-second by what was measured, of one run."""
@@ -63,18 +67,37 @@ def run(log: str, bootstrap: str, number: int, count: int) -> Rates:
     """One run: the floor, the predictions, and then the truth of each of them."""
     with TemporaryDirectory(prefix="kittiwake-bench-") as folder:
         settings = Settings(bootstrap=bootstrap, prefix=f"bench-{number}.", data=Path(folder))
-        transport: Transport = KafkaTransport(bootstrap) if log == "kafka" else LocalTransport()
-        transport.ensure_topics(settings.topics())
-        sender = transport.sender()
-        activate(sender, settings, events.POLICY, events.reference())
-        sender.close()
+        transport = opened(log, bootstrap, settings)
         measure.publish(transport, events.predictions(settings, count))
         seconds = {FLOOR: floor(log, transport, settings, count)}
         seconds[INGEST] = measure.ingest(transport, settings, topics.PREDICTIONS, count)
         measure.publish(transport, events.feedback(settings, count))
         seconds[FEEDBACK] = measure.ingest(transport, settings, topics.FEEDBACK, count)
         transport.close()
-    return {name: count / spent for name, spent in seconds.items()}
+    rates = {name: count / spent for name, spent in seconds.items()}
+    return rates | {ARROW: arrow(log, bootstrap, number, ARROW_TIMES * count)}
+
+
+def arrow(log: str, bootstrap: str, number: int, count: int) -> float:
+    """Rate of the same predictions in Arrow batches, under a prefix of their own."""
+    with TemporaryDirectory(prefix="kittiwake-bench-") as folder:
+        settings = Settings(bootstrap=bootstrap, prefix=f"arrow-{number}.", data=Path(folder))
+        transport = opened(log, bootstrap, settings)
+        messages = list(events.arrow_predictions(settings, count))
+        measure.publish(transport, messages)
+        spent = measure.ingest(transport, settings, topics.PREDICTIONS, len(messages))
+        transport.close()
+    return count / spent
+
+
+def opened(log: str, bootstrap: str, settings: Settings) -> Transport:
+    """A log with topics and a policy."""
+    transport: Transport = KafkaTransport(bootstrap) if log == "kafka" else LocalTransport()
+    transport.ensure_topics(settings.topics())
+    sender = transport.sender()
+    activate(sender, settings, events.POLICY, events.reference())
+    sender.close()
+    return transport
 
 
 def floor(log: str, transport: Transport, settings: Settings, count: int) -> float:
@@ -94,7 +117,7 @@ def text(rates: Mapping[str, float]) -> str:
 def lines(runs: list[Rates]) -> Iterator[str]:
     """Rates and ratios over all runs, each ratio beside its target."""
     yield f"{'events per CPU-second':32} {'minimum':>9} {'median':>9} {'maximum':>9}"
-    for name in (FLOOR, INGEST, FEEDBACK):
+    for name in (FLOOR, INGEST, ARROW, FEEDBACK):
         each = Spread.of(rates[name] for rates in runs)
         yield f"{name:32} {each.minimum:9,.0f} {each.median:9,.0f} {each.maximum:9,.0f}"
     for name, base, target in TARGETS:

@@ -13,7 +13,7 @@ from detectors.outcomes.contract import Answer, Tails, text
 from detectors.outcomes.multiclass import ranked
 from detectors.outcomes.ranking import Ranking
 from detectors.outcomes.regression import level_of
-from detectors.summary import CellBuilder, Field, Ints, Layout, scatter
+from detectors.summary import Builder, CellBuilder, Field, Ints, Layout, scatter
 from schemas.policy import Policy, Task
 from schemas.profiling import categorical_reference
 from schemas.reference import (
@@ -35,7 +35,7 @@ class Answers(Protocol):
     def fields(self, *, whole: bool) -> tuple[Field, ...]:
         """Fields; ``whole`` is the stream of all segments, its fields begin with a segment's."""
 
-    def add(self, build: CellBuilder, tails: Tails) -> None:
+    def add(self, build: Builder, tails: Tails) -> None:
         """Add answers as the task packed them, shape (n,)."""
 
 
@@ -46,7 +46,7 @@ class NoAnswers:
         """None."""
         return ()
 
-    def add(self, build: CellBuilder, tails: Tails) -> None:
+    def add(self, build: Builder, tails: Tails) -> None:
         """Nothing."""
 
 
@@ -61,7 +61,7 @@ class PredictedClasses:
         """The histogram ``class``."""
         return (Field("class", self._bins),) if whole else ()
 
-    def add(self, build: CellBuilder, tails: Tails) -> None:
+    def add(self, build: Builder, tails: Tails) -> None:
         """Count best classes."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         build.ones("class", rows, self._places.of(tails["classes"][rows, 0]))
@@ -81,7 +81,7 @@ class Items:
         buckets = (Field("items", ITEM_BUCKETS),) if whole and self._hashed else ()
         return (Field("n_empty"), *buckets)
 
-    def add(self, build: CellBuilder, tails: Tails) -> None:
+    def add(self, build: Builder, tails: Tails) -> None:
         """Count empty lists and weigh items."""
         held = tails["items"] >= 0
         length = held.sum(axis=1)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
 
 import numpy as np
 
 from detectors.answers import answers_of
 from detectors.embeddings.columns import columns_of
+from detectors.numeric import (
+    NO_ROWS,
+    Bools,
+    Marked,
+    NumericFeature,
+    NumericFeatures,
+    Value,
+    numbers_of,
+)
 from detectors.outcomes.contract import text
-from detectors.summary import CellBuilder, Field, Floats, Ints, Layout, quantise
+from detectors.summary import Builder, Field, Floats, Layout
+from schemas.overload import Shed
 from schemas.policy import FeatureContract, FeatureType, Policy, Task
 from schemas.reference import (
     PROBABILITY_BINS,
     CategoricalReference,
-    NumericReference,
     ReferenceProfile,
 )
 
-Value = bool | int | float | str | None
-
-CLIP_SD = 20.0
 SCORE_BINS = 20
 REPEAT_BUCKETS = 1_024
 LATENCY_BUCKETS = 391
@@ -44,85 +48,6 @@ COUNTS = (
 )
 
 
-NO_ROWS: Ints = np.zeros(0, np.int64)
-
-
-class Marked(NamedTuple):
-    """Rows of a column that break the contract, and rows with a value outside of what the
-    reference has seen."""
-
-    broken: Ints
-    outside: Ints
-
-
-@dataclass(frozen=True)
-class NumericFeature:
-    """A numeric feature as it is checked and binned.
-
-    ``edges`` is empty and ``mean``, ``sd`` are 0, 1 without a reference.
-    """
-
-    name: str
-    contract: FeatureContract
-    reference: NumericReference | None
-
-    @property
-    def bins(self) -> int:
-        """Number of histogram bins."""
-        return len(self.reference.counts) if self.reference else 0
-
-    def fields(self) -> tuple[Field, ...]:
-        """Fields of the feature in a pane."""
-        marks = tuple(Field(f"{self.name}:{m}") for m in ("n", "missing", "invalid", "out"))
-        if self.range is not None:
-            low, high = self.range
-            marks += tuple(Field(f"{self.name}:{m}", 1, True, low, high) for m in ("u", "u2"))
-        if self.reference is None:
-            return marks
-        sums = (Field(f"{self.name}:s1", fixed=True), Field(f"{self.name}:s2", fixed=True))
-        return (*marks, *sums, Field(f"{self.name}:hist", self.bins))
-
-    @property
-    def range(self) -> tuple[float, float] | None:
-        """The range of a value whose mean has a level; None where it has none."""
-        contract = self.contract
-        if contract.max_mean is None and contract.min_mean is None:
-            return None
-        if contract.min is None or contract.max is None:
-            return None
-        return contract.min, contract.max
-
-    def add(self, build: CellBuilder, values: Sequence[Value]) -> Marked:
-        """Add a column (n,)."""
-        missing, invalid, rows, numbers = _numbers(values)
-        contract = self.contract
-        low = -np.inf if contract.min is None else contract.min
-        high = np.inf if contract.max is None else contract.max
-        out = rows[(numbers < low) | (numbers > high)]
-        build.ones(f"{self.name}:n", np.arange(len(values)))
-        for mark, chosen in (("missing", missing), ("invalid", invalid), ("out", out)):
-            build.ones(f"{self.name}:{mark}", chosen)
-        if self.range is not None:
-            least, most = self.range
-            unit = (np.clip(numbers, least, most) - least) / (most - least)
-            build.add(f"{self.name}:u", rows, quantise(unit))
-            build.add(f"{self.name}:u2", rows, quantise(unit**2))
-        if self.reference is not None:
-            sd = self.reference.sd or 1.0
-            z = np.clip((numbers - self.reference.mean) / sd, -CLIP_SD, CLIP_SD)
-            build.add(f"{self.name}:s1", rows, quantise(z))
-            build.add(f"{self.name}:s2", rows, quantise(z**2))
-            bins = np.searchsorted(np.asarray(self.reference.edges), numbers, "right")
-            build.ones(f"{self.name}:hist", rows, bins)
-        return Marked(np.concatenate((invalid, out)), self._outside(rows, numbers))
-
-    def _outside(self, rows: Ints, numbers: Floats) -> Ints:
-        known = self.reference
-        if known is None or not self.contract.drift:
-            return NO_ROWS
-        return rows[(numbers < known.min) | (numbers > known.max)]
-
-
 @dataclass(frozen=True)
 class CategoricalFeature:
     """A categorical feature as it is checked and counted; the last bin is "any other"."""
@@ -141,7 +66,7 @@ class CategoricalFeature:
         marks = tuple(Field(f"{self.name}:{m}") for m in ("n", "missing", "invalid", "out"))
         return (*marks, Field(f"{self.name}:hist", self.bins)) if self.reference else marks
 
-    def add(self, build: CellBuilder, values: Sequence[Value]) -> Marked:
+    def add(self, build: Builder, values: Sequence[Value]) -> Marked:
         """Add a column (n,)."""
         words = [text(value) for value in values]
         build.ones(f"{self.name}:n", np.arange(len(values)))
@@ -207,20 +132,84 @@ def decided_fields(policy: Policy, reference: ReferenceProfile | None) -> tuple[
 
 
 def row_fields(policy: Policy, features: Sequence[Feature]) -> tuple[Field, ...]:
-    """Fields of rows as a whole: outside of the reference, and by bucket of a hash."""
+    """Fields of rows as a whole: outside of the reference, by bucket of a hash, and, by key,
+    those whose segment has no stream: there are too many, or it is too long."""
     known = any(one.reference is not None and one.contract.drift for one in features)
-    outside = (Field("n_outside"),) if known else ()
-    return (*outside, Field("repeats", REPEAT_BUCKETS)) if policy.patterns.repeats else outside
+    keys = len(policy.slices)
+    return (
+        *((Field("n_outside"),) if known else ()),
+        *((Field("repeats", REPEAT_BUCKETS),) if policy.patterns.repeats else ()),
+        *((Field("capped", keys), Field("long", keys)) if keys else ()),
+    )
+
+
+class Features:
+    """The features of a model as they are summed: the numeric ones at once, others one by one."""
+
+    def __init__(self, layout: Layout, features: Sequence[Feature]) -> None:
+        numeric = [one for one in features if isinstance(one, NumericFeature)]
+        self.numeric = tuple(one.name for one in numeric)
+        self.others = tuple(one for one in features if isinstance(one, CategoricalFeature))
+        self._numeric = NumericFeatures(layout, numeric) if numeric else None
+
+    def add(
+        self,
+        build: Builder,
+        numbers: tuple[Floats, Bools | None],
+        words: Iterable[Sequence[Value]],
+    ) -> None:
+        """Add n rows, and count those that any feature marks.
+
+        Parameters
+        ----------
+        numbers
+            Of ``numeric``, as `numbers_of` gives them.
+        words
+            The n values of each of ``others``.
+        """
+        marked = [one.add(build, column) for one, column in zip(self.others, words, strict=True)]
+        if self._numeric is not None:
+            marked.append(self._numeric.add(build, *numbers))
+        for name, places in (
+            ("n_violation", [one.broken for one in marked]),
+            ("n_outside", [one.outside for one in marked]),
+        ):
+            rows = [one for one in places if one.size]
+            if rows:
+                build.ones(name, rows[0] if len(rows) == 1 else np.unique(np.concatenate(rows)))
 
 
 def add_features(
-    build: CellBuilder, features: Sequence[Feature], columns: Iterable[Sequence[Value]]
+    build: Builder, layout: Layout, features: Sequence[Feature], columns: Iterable[Sequence[Value]]
 ) -> None:
-    """Add a column (n,) of each feature, and count rows that any of them marks."""
-    marked = [one.add(build, column) for one, column in zip(features, columns, strict=True)]
-    if marked:
-        build.ones("n_violation", np.unique(np.concatenate([one.broken for one in marked])))
-        build.ones("n_outside", np.unique(np.concatenate([one.outside for one in marked])))
+    """Add a column (n,) of each feature, as values that JSON may hold."""
+    known = Features(layout, features)
+    by_name = {one.name: column for one, column in zip(features, columns, strict=True)}
+    table = [by_name[name] for name in known.numeric]
+    values = [value for row in zip(*table, strict=True) for value in row]
+    words = [by_name[one.name] for one in known.others]
+    known.add(build, numbers_of(values, len(known.numeric)), words)
+
+
+def shed_field(kind: Shed) -> str:
+    """The field that counts rows which were counted without something."""
+    return f"n_shed_{kind.value}"
+
+
+def counted_fields(policy: Policy) -> tuple[Field, ...]:
+    """What every stream counts, come what may; that of what was shed, where the policy allows it.
+
+    Examples
+    --------
+    >>> from schemas.overload import Overload
+    >>> policy = Policy(model="m", task=Task.BINARY)
+    >>> len(counted_fields(policy)) == len(COUNTS)
+    True
+    >>> counted_fields(policy.model_copy(update={"overload": Overload(lag="5m")}))[-1].name
+    'n_shed_features'
+    """
+    kinds = () if policy.overload.lag is None else tuple(Shed)
+    return tuple(Field(name) for name in (*COUNTS, *map(shed_field, kinds)))
 
 
 def input_layout(policy: Policy, reference: ReferenceProfile | None, *, whole: bool) -> Layout:
@@ -228,7 +217,7 @@ def input_layout(policy: Policy, reference: ReferenceProfile | None, *, whole: b
     features = features_of(policy, reference) if whole else ()
     return Layout(
         (
-            *(Field(name) for name in COUNTS),
+            *counted_fields(policy),
             Field("latency", LATENCY_BUCKETS),
             Field("score_n"),
             Field("score", len(score_edges(reference)) + 1),
@@ -239,40 +228,3 @@ def input_layout(policy: Policy, reference: ReferenceProfile | None, *, whole: b
             *(field for one in (columns_of(reference) if whole else ()) for field in one.fields()),
         )
     )
-
-
-def _numbers(values: Sequence[Value]) -> tuple[Ints, Ints, Ints, Floats]:
-    """Rows that are missing, invalid and fine, and the numbers of the fine ones."""
-    if set(map(type, values)) <= {int, float}:
-        nothing = np.zeros(0, np.int64)
-        return nothing, nothing, np.arange(len(values)), _floats(cast("Sequence[float]", values))
-    missing, invalid, fine, numbers = [], [], [], []
-    for i, value in enumerate(values):
-        if value is None:
-            missing.append(i)
-        elif isinstance(value, bool | str):
-            invalid.append(i)
-        else:
-            fine.append(i)
-            numbers.append(value)
-    return (
-        np.array(missing, np.int64),
-        np.array(invalid, np.int64),
-        np.array(fine, np.int64),
-        _floats(numbers),
-    )
-
-
-def _floats(values: Sequence[int | float]) -> Floats:
-    """JSON knows integers beyond every float; they are beyond every bound as well."""
-    try:
-        return np.array(values, np.float64)
-    except OverflowError:
-        return np.array([_float(value) for value in values], np.float64)
-
-
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,10 @@ class Layout:
         """What 0 and 1 stand for in a field."""
         return self._ranges[name]
 
+    def is_fixed(self, name: str) -> bool:
+        """Whether entries of a field are multiples of 2**-20."""
+        return self._fixed[name]
+
     def start(self, name: str) -> int:
         """First entry of a field."""
         return int(self.slices[name].start)
@@ -117,10 +121,11 @@ def quantise(values: Floats) -> Ints:
     ValueError
         If a value is not finite or its size is 512 or more.
     """
-    if not bool(np.all(np.abs(values) < 512)):
+    if values.size and not -512 < values.min() <= values.max() < 512:
         bad = values[~(np.abs(values) < 512)].flat[0]
         raise ValueError(f"{bad} cannot be summed: clip values to (-512, 512) first")
-    return np.rint(values * SCALE).astype(np.int64)
+    scaled = values * SCALE
+    return np.rint(scaled, out=scaled).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +140,37 @@ class Cells:
     values: Ints
 
 
+class Builder(Protocol):
+    """Takes what rows add to panes, field by field."""
+
+    def add(self, name: str, rows: Ints, values: Ints, offsets: Ints | int = 0) -> None:
+        """Add ``values`` (m,) of ``rows`` (m,) to a field, at ``offsets`` (m,) inside it."""
+
+    def ones(self, name: str, rows: Ints, offsets: Ints | int = 0) -> None:
+        """Count ``rows`` (m,) in a field."""
+
+    def every(self, n: int, columns: Ints) -> None:
+        """Count each of all n rows at every one of ``columns`` (k,) of the vector."""
+
+    def where(self, marked: NDArray[np.bool_], columns: Ints) -> None:
+        """Count the rows ``marked`` (k, n) at each of ``columns`` (k,)."""
+
+    def table(self, columns: Ints, values: Ints) -> None:
+        """Add ``values`` (k, n) of all n rows at ``columns`` (k,)."""
+
+    def bins(self, columns: Ints, fine: NDArray[np.bool_] | None) -> None:
+        """Count each of all n rows at ``columns`` (k, n), but only where it is ``fine``."""
+
+
 class CellBuilder:
-    """Collects cells field by field."""
+    """Collects cells; which panes they go to is said later, by `scatter`."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._parts: list[tuple[Ints, Ints, Ints]] = []
 
     def add(self, name: str, rows: Ints, values: Ints, offsets: Ints | int = 0) -> None:
-        """Add ``values`` (m,) of ``rows`` (m,) to a field, at ``offsets`` (m,) inside it."""
+        """Add values of rows to a field."""
         if rows.size == 0:
             return
         start = self._layout.start(name)
@@ -151,8 +178,31 @@ class CellBuilder:
         self._parts.append((rows, columns, values))
 
     def ones(self, name: str, rows: Ints, offsets: Ints | int = 0) -> None:
-        """Count ``rows`` (m,) in a field."""
+        """Count rows in a field."""
         self.add(name, rows, np.ones(rows.size, np.int64), offsets)
+
+    def every(self, n: int, columns: Ints) -> None:
+        """Count all rows at each column."""
+        self.table(columns, np.ones((len(columns), n), np.int64))
+
+    def where(self, marked: NDArray[np.bool_], columns: Ints) -> None:
+        """Count what is marked."""
+        places, rows = np.nonzero(marked)
+        self._parts.append((rows, columns[places], np.ones(rows.size, np.int64)))
+
+    def table(self, columns: Ints, values: Ints) -> None:
+        """Add values of all rows."""
+        n = values.shape[1]
+        rows = np.tile(np.arange(n), len(columns))
+        self._parts.append((rows, np.repeat(columns, n), values.ravel()))
+
+    def bins(self, columns: Ints, fine: NDArray[np.bool_] | None) -> None:
+        """Count all rows at columns of their own."""
+        width, n = columns.shape
+        rows, places = np.tile(np.arange(n), width), columns.ravel()
+        if fine is not None:
+            rows, places = rows[fine.ravel()], places[fine.ravel()]
+        self._parts.append((rows, places, np.ones(rows.size, np.int64)))
 
     def build(self) -> Cells:
         """All cells."""

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, cast
 
-from schemas import generated, topics
+from docs import panes
+from schemas import arrow, generated, topics
 from schemas.policy import Policy
 from streams.runtime.catalogue import CATALOGUE
 from streams.runtime.settings import Settings
@@ -52,7 +53,9 @@ POLICY_KEYS = {
     "features.NAME.max_mean": "Highest acceptable mean; needs `min` and `max`.",
     "features.NAME.min_mean": "Lowest acceptable mean; needs `min` and `max`.",
     "segments": "Keys of a prediction's `segments` to slice by, one at a time.",
-    "max_segments": "How many segments share half of the false-alarm budget.",
+    "max_segments": "How many segments share half of the false-alarm budget; more share one.",
+    "max_combinations": "New combinations of version, arm and segments kept apart in 30 days.",
+    "max_versions": "New versions in 30 days; rows of more are refused. Deployed ones always fit.",
     "budgets.error_rate": "Highest acceptable error rate.",
     "budgets.brier": "Highest acceptable Brier score.",
     "budgets.mae": "Highest acceptable mean absolute error, in units of `labels.scale`.",
@@ -141,6 +144,7 @@ POLICY_KEYS = {
     "retraining.history": "Age of the oldest data that a request names.",
     "fallback.use": "What services are told to use while a page of these is open:",
     "fallback.metrics": "metrics, of all predictions of the baseline.",
+    "overload.lag": "INGEST may shed when it is so far behind. Left out: it never does.",
     "owner": "Who acts; copied into every alert.",
     "runbook": "Where to read on; copied into every alert.",
     "dashboard": "Where to look; copied into every alert.",
@@ -158,8 +162,12 @@ SETTINGS = {
     "metrics_port": "Its port; 0 picks a free one.",
     "checkpoint_ms": "INGEST commits when this has passed and there is something to commit,",
     "checkpoint_records": "or when it has read so many records.",
-    "checkpoint_bytes": "or so many bytes of them.",
-    "poll_records": "Most records taken at once.",
+    "checkpoint_bytes": "or so many bytes of them,",
+    "held_bytes": "or once what the rows add up to takes so many bytes of memory.",
+    "store_cache_bytes": "What the join stores of a process keep in memory of what they read,",
+    "store_buffer_bytes": "and of what they have not written to disk yet.",
+    "poll_records": "Most records taken at once,",
+    "poll_bytes": "and most bytes, as far as records are like those before.",
     "poll_ms": "Longest wait for them.",
     "idle_ms": "A shard read to its end for so long is idle and holds up no window.",
     "skew_ms": "How far an event's time may lie after the broker's.",
@@ -270,6 +278,24 @@ def metrics_table() -> str:
     return _table(("metric", "kind", "labels", "meaning"), rows)
 
 
+def column_table() -> str:
+    """Every column of predictions in Arrow."""
+    rows = [
+        (
+            f"`{name}`" if name in arrow.COLUMNS else f"`{name}.KEY`",
+            f"`{'.'.join(column.path)}`",
+            column.kind.value + (" (needed)" if column.needed else ""),
+        )
+        for name, column in (arrow.COLUMNS | arrow.FAMILIES).items()
+    ]
+    return _table(("column", "field", "holds"), rows)
+
+
+def pane_table() -> str:
+    """What a pane takes."""
+    return _table(("entries for", "number", "in segments"), list(panes.rows()))
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
@@ -293,13 +319,20 @@ def between(text: str, name: str, table: str) -> str:
 def files() -> dict[Path, str]:
     """Text of each page with tables, by its path."""
     policy, operations = FOLDER / "policy.md", FOLDER / "operations.md"
+    columns = FOLDER / "arrow.md"
     text = operations.read_text(encoding="utf-8")
-    tables = {"topics": topic_table(), "settings": settings_table(), "metrics": metrics_table()}
+    tables = {
+        "topics": topic_table(),
+        "settings": settings_table(),
+        "metrics": metrics_table(),
+        "panes": pane_table(),
+    }
     for name, table in tables.items():
         text = between(text, name, table)
     return {
         policy: between(policy.read_text(encoding="utf-8"), "policy", policy_table()),
         operations: text,
+        columns: between(columns.read_text(encoding="utf-8"), "columns", column_table()),
     }
 
 

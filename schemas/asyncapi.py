@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from schemas import cloudevents, generated, topics
+from schemas import arrow, cloudevents, generated, topics
 from schemas.alerts import Alert
 from schemas.audit import AuditRecord
 from schemas.commands import KINDS, Tick
@@ -42,23 +42,32 @@ BINDING_VERSION = "0.5.0"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A kind of record on a topic; ``batch`` says that its value may be an array of events."""
+    """A kind of record on a topic.
+
+    ``batch`` says that its value may be an array of events, ``columns`` that it is an Arrow IPC
+    stream of them.
+    """
 
     event_type: str
     model: type[BaseModel]
     batch: bool = False
+    columns: bool = False
 
     @property
     def name(self) -> str:
         """Key of the message in the document, such as ``alert_opened``."""
         middle = self.event_type.removeprefix("io.kittiwake.").removesuffix(".v1")
-        return middle.replace(".", "_")
+        return middle.replace(".", "_") + ("_columns" if self.columns else "")
 
 
 _HEARTBEAT = Message(cloudevents.HEARTBEAT, Heartbeat)
 
 RECEIVED: dict[str, tuple[Message, ...]] = {
-    topics.PREDICTIONS: (Message(cloudevents.PREDICTION, PredictionEvent, batch=True), _HEARTBEAT),
+    topics.PREDICTIONS: (
+        Message(cloudevents.PREDICTION, PredictionEvent, batch=True),
+        Message(cloudevents.PREDICTION, PredictionEvent, columns=True),
+        _HEARTBEAT,
+    ),
     topics.FEEDBACK: (Message(cloudevents.FEEDBACK, FeedbackEvent, batch=True), _HEARTBEAT),
     topics.POLICIES: (
         Message(cloudevents.POLICY, PolicyRecord),
@@ -165,11 +174,31 @@ def _message(message: Message) -> Json:
         "name": message.event_type,
         "title": message.model.__name__,
         "summary": said.splitlines()[0],
-        "contentType": cloudevents.JSON,
+        "contentType": arrow.CONTENT_TYPE if message.columns else cloudevents.JSON,
         "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
         "headers": {"type": "object", "properties": {"ce_type": {"const": message.event_type}}},
-        "payload": {"anyOf": [one, many]} if message.batch else one,
+        "payload": _columns()
+        if message.columns
+        else {"anyOf": [one, many]}
+        if message.batch
+        else one,
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": BINDING_VERSION}},
+    }
+
+
+def _columns() -> Json:
+    """What no JSON Schema says: bytes of an Arrow IPC stream."""
+    lines = [
+        f"{name}{'' if name in arrow.COLUMNS else '.…'} ({column.kind.value}"
+        f"{', needed' if column.needed else ''}): {'.'.join(column.path)}"
+        for name, column in (arrow.COLUMNS | arrow.FAMILIES).items()
+    ]
+    return {
+        "type": "string",
+        "contentMediaType": arrow.CONTENT_TYPE,
+        "description": "An Arrow IPC stream of rows of one model and one partition; the model is "
+        "a column or stands in the schema's metadata. Columns, and the fields of the event that "
+        "they stand for: " + "; ".join(lines) + ".",
     }
 
 

@@ -15,6 +15,7 @@ from schemas.durations import Duration, duration_ms
 from schemas.fallback import Fallback
 from schemas.features import FeatureContract, FeatureType
 from schemas.ids import content_id
+from schemas.overload import Overload
 from schemas.retraining import Retraining
 from schemas.review import Review, ReviewReason
 from schemas.rollback import Rollback
@@ -43,6 +44,7 @@ __all__ = [
     "Labels",
     "LatencyBudget",
     "Opinion",
+    "Overload",
     "Patterns",
     "Plan",
     "Policy",
@@ -146,7 +148,10 @@ class Policy(Message):
 
     ``pane`` is the resolution in event time; ``window`` (a multiple) is what results and tests
     speak of; ``lateness`` is how long a window waits for rows out of order. ``segments`` names
-    the keys of `PredictionEvent.segments` to slice by, at most ``max_segments`` values together.
+    the keys of `PredictionEvent.segments` to slice by, at most ``max_segments`` values together,
+    and further values share one stream. Of combinations of version, arm and segments
+    ``max_combinations`` may be new in 30 days; rows of more count in no segment. Of versions
+    ``max_versions`` may be; rows of more are refused, unless a deployment names the version.
     ``seasonal`` names metrics whose budget follows the hour of the week, as the reference has it.
     """
 
@@ -157,8 +162,10 @@ class Policy(Message):
     lateness: Duration = "1m"
     labels: Labels = Labels()
     features: dict[Name, FeatureContract] = {}
-    segments: list[Name] = []
+    segments: Annotated[list[Name], Field(max_length=30)] = []
     max_segments: Annotated[int, Field(ge=0, le=1_000)] = 20
+    max_combinations: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    max_versions: Annotated[int, Field(ge=1, le=10_000)] = 100
     budgets: Budgets = Budgets()
     floors: Floors = Floors()
     seasonal: list[Name] = []
@@ -176,6 +183,7 @@ class Policy(Message):
     retraining: Retraining = Retraining()
     review: Review = Review()
     fallback: Fallback | None = None
+    overload: Overload = Overload()
     owner: str = ""
     runbook: str = ""
     dashboard: str = ""

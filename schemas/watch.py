@@ -30,7 +30,7 @@ class Fairness(Message):
     rate; left out, the gap is shown and not tested.
     """
 
-    groups: list[Name] = []
+    groups: Annotated[list[Name], Field(max_length=30)] = []
     selection_ratio: Rate | None = 0.8
     tpr_gap: Rate | None = None
     fpr_gap: Rate | None = None

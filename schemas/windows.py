@@ -85,8 +85,9 @@ class WindowResult(Message):
     1 %), ``drifted_so_far`` those for which the evidence of all windows up to this one suffices
     (e-Benjamini-Hochberg at 10 %). ``revision`` counts how often the result was published and
     ``cut`` names the offsets read by then; both depend on how the work was cut into checkpoints,
-    as does what the coverage tells of other windows. All else is the same in every run:
-    ``content`` is its hash.
+    as does what the coverage tells of other windows. ``shed`` counts rows that INGEST counted
+    without something, because it was too far behind, by what (`schemas.overload.Shed`); no test
+    rested on that. All else is the same in every run: ``content`` is its hash.
     """
 
     id: str
@@ -103,6 +104,7 @@ class WindowResult(Message):
     late: int
     duplicates: int
     strays: int
+    shed: dict[str, int] = {}
     coverage: Coverage
     verdict: Verdict
     metrics: list[Metric]

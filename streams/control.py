@@ -82,6 +82,10 @@ class Control:
         """Deployment events of a model in order of time and generation, each once."""
         return [event for *_, event in self._deployments.get(model, [])]
 
+    def deploys(self, model: str, version: str) -> bool:
+        """Whether a deployment event names a version of a model."""
+        return any(event.version == version for *_, event in self._deployments.get(model, []))
+
     def models(self) -> list[str]:
         """Every model with an activation, in order of name."""
         return sorted(self._activations)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -26,6 +27,99 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+class Records(Sequence[Record]):
+    """Records of one partition in columns; a `Record` is made where one is asked for.
+
+    Parameters
+    ----------
+    offsets, timestamps_ms, values
+        Of each record, in order of offset; a value that is missing is empty.
+    source, make
+        What the log's client delivered for each, and how it becomes a `Record`.
+
+    Examples
+    --------
+    >>> one = Record("predictions", 0, 7, 1_000, None, b"{}", ())
+    >>> (records,) = columns_of([one])
+    >>> records.offsets, records.values, records[0] is one
+    ([7], [b'{}'], True)
+    """
+
+    __slots__ = ("_make", "_source", "offsets", "partition", "timestamps_ms", "topic", "values")
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        offsets: list[int],
+        timestamps_ms: list[int],
+        values: list[bytes],
+        source: Sequence[Any],
+        make: Callable[[Any], Record],
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offsets = offsets
+        self.timestamps_ms = timestamps_ms
+        self.values = values
+        self._source = source
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> Records: ...
+    def __getitem__(self, place: int | slice) -> Record | Records:
+        if isinstance(place, int):
+            return self._make(self._source[place])
+        return Records(
+            self.topic,
+            self.partition,
+            self.offsets[place],
+            self.timestamps_ms[place],
+            self.values[place],
+            self._source[place],
+            self._make,
+        )
+
+    def since(self, offset: int) -> Records:
+        """Those at an offset or after it."""
+        if not self.offsets or self.offsets[0] >= offset:
+            return self
+        return self[sum(seen < offset for seen in self.offsets) :]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        return sum(map(len, self.values))
+
+
+def columns_of(records: Iterable[Record]) -> list[Records]:
+    """Records by topic and partition, in columns, in the order in which each comes first."""
+    found: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        found.setdefault((record.topic, record.partition), []).append(record)
+    return [
+        Records(
+            topic,
+            partition,
+            [record.offset for record in own],
+            [record.timestamp_ms for record in own],
+            [record.value or b"" for record in own],
+            own,
+            _itself,
+        )
+        for (topic, partition), own in found.items()
+    ]
+
+
+def _itself(record: Record) -> Record:
+    return record
 
 
 @dataclass(frozen=True, slots=True)

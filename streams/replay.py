@@ -6,14 +6,17 @@ memory and the clock stands still, so that the same input gives the same results
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 from schemas import cloudevents, topics
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.lines import Line
-from streams.records import Message
+from streams.records import Message, Record
 from streams.results import News, ResultReader, Results
 from streams.runtime.announce import FROM_THE_START, activate
 from streams.runtime.clock import ManualClock
@@ -32,6 +35,14 @@ class Start:
     policy: Policy
     reference: ReferenceProfile | None = None
     effective_at_ms: int = FROM_THE_START
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What DECIDE was given between two looks: deployments as published, and batches of panes."""
+
+    deployments: tuple[bytes, ...]
+    batches: tuple[bytes, ...]
 
 
 class Replay:
@@ -57,6 +68,7 @@ class Replay:
             shards=shards, checkpoint_ms=1 << 60, checkpoint_records=1 << 60, poll_ms=0
         )
         self._settings = settings
+        self._read = settings.topic(topics.DEPLOYMENTS), settings.topic(topics.SUMMARIES)
         self.cluster = Cluster(settings, clock=ManualClock(), metrics=metrics)
         self._sender = self.cluster.transport.sender()
         for start in starts:
@@ -65,6 +77,7 @@ class Replay:
         self._reader = ResultReader(self.cluster.transport, settings)
         self._step_ms = step_ms
         self._due_ms: int | None = None
+        self._ends: list[tuple[int, int]] = []
 
     @property
     def results(self) -> Results:
@@ -111,8 +124,20 @@ class Replay:
         self._reader.close()
         self.cluster.close()
 
+    def steps(self) -> list[Step]:
+        """What DECIDE has been given so far, step by step."""
+        deployments, summaries = (
+            list(self.cluster.transport.read(topic, 0)) for topic in self._read
+        )
+        return [
+            Step(_between(deployments, told, until), _between(summaries, summed, end))
+            for (told, summed), (until, end) in pairwise([(0, 0), *self._ends])
+        ]
+
     def _work(self, before: News | None) -> News:
         self.cluster.drain()
+        told, summed = (self.cluster.transport.end_offset(topic, 0) for topic in self._read)
+        self._ends.append((told, summed))
         news = before or News()
         news.add(self._reader.read())
         return news
@@ -147,6 +172,12 @@ class Replay:
                 )
 
 
+def _between(records: Sequence[Record], first: int, end: int) -> tuple[bytes, ...]:
+    """Values of the records at offsets in [first, end); transactions take offsets, too."""
+    start, stop = (bisect_left(records, offset, key=lambda r: r.offset) for offset in (first, end))
+    return tuple(record.value or b"" for record in records[start:stop])
+
+
 def replay(
     lines: Iterable[Line],
     starts: Iterable[Start],
@@ -163,6 +194,21 @@ def replay(
     At the end, time moves on past the horizon of every policy, so that nothing stays open for
     want of events.
     """
+    with replayed(lines, starts, shards=shards, step_ms=step_ms, seen=seen, metrics=metrics) as run:
+        return run.results
+
+
+@contextmanager
+def replayed(
+    lines: Iterable[Line],
+    starts: Iterable[Start],
+    *,
+    shards: int = 1,
+    step_ms: int = DAY_MS,
+    seen: Callable[[Line, News | None], None] = lambda line, news: None,
+    metrics: Metrics | None = None,
+) -> Iterator[Replay]:
+    """The same, with the finished run, whose log can still be read."""
     starts = list(starts)
     run = Replay(starts, shards=shards, step_ms=step_ms, metrics=metrics)
     try:
@@ -172,6 +218,6 @@ def replay(
             latest = line.time_ms
         horizon = max((s.policy.horizon_ms + s.policy.window_ms for s in starts), default=0)
         run.finish(latest + horizon + DAY_MS)
-        return run.results
+        yield run
     finally:
         run.close()

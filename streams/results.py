@@ -15,6 +15,7 @@ from schemas.ledger import Ledger
 from schemas.retraining import RetrainRequest
 from schemas.rollouts import RolloutEvent
 from schemas.windows import WindowResult
+from streams.decide.outputs import Outputs
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Follower, Transport
 
@@ -64,11 +65,7 @@ class Results:
         """Take one record of an output topic, named without prefix; says what is new in it."""
         news = News()
         if topic == topics.WINDOWS:
-            window = WindowResult.model_validate_json(value)
-            known = self.windows.get(window.id)
-            if known is None or known.revision < window.revision:
-                self.windows[window.id] = window
-                news.windows.append(window)
+            self._window(WindowResult.model_validate_json(value), news)
         elif topic == topics.ALERTS:
             _keep(Alert.model_validate_json(value), self.alerts, news.alerts)
         elif topic == topics.ROLLOUTS:
@@ -83,6 +80,28 @@ class Results:
         else:
             self.dead_letters += 1
         return news
+
+    def take(self, outputs: Outputs) -> None:
+        """Take what DECIDE said, without a log between."""
+        news = News()
+        for window in outputs.windows:
+            self._window(window, news)
+        for alert in outputs.alerts:
+            _keep(alert, self.alerts, news.alerts)
+        for event in outputs.rollouts:
+            _keep(event, self.rollouts, news.rollouts)
+        for request in outputs.retraining:
+            _keep(request, self.retraining, news.retraining)
+        for advice in outputs.advice:
+            _keep(advice, self.advice, news.advice)
+        for record in outputs.audit:
+            self.audit.setdefault(record.hash, record)
+
+    def _window(self, window: WindowResult, news: News) -> None:
+        known = self.windows.get(window.id)
+        if known is None or known.revision < window.revision:
+            self.windows[window.id] = window
+            news.windows.append(window)
 
     def open_alerts(self) -> list[Alert]:
         """Alerts that were opened and are not over, in order of opening."""

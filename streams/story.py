@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
@@ -10,7 +11,7 @@ from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
-from schemas.alerts import ENDS, Alert, AlertAction
+from schemas.alerts import ENDS, Alert, AlertAction, Severity
 from schemas.fallback import Advice
 from schemas.ledger import Ledger
 from schemas.predictions import Arm
@@ -225,4 +226,28 @@ def rollouts_table(results: Results) -> Table:
             )
     holds = sum(e.action is RolloutAction.HOLD for e in results.rollouts.values())
     table.caption = f"windows on hold before: {holds}"
+    return table
+
+
+def policies_table(compared: Mapping[str, Results]) -> Table:
+    """What policies made of the same events, a row for each; the first is that of the replay."""
+    table = Table(title="Policies on the same panes", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("policy")
+    for name in ("pages", "tickets", "watches", "open now", "expected false"):
+        table.add_column(name, justify="right")
+    table.add_column("rollouts")
+    for name, results in compared.items():
+        opened = Counter(
+            alert.severity
+            for alert in results.alerts.values()
+            if alert.action is AlertAction.OPENED
+        )
+        said = Counter(event.action.value for event in results.rollouts.values())
+        table.add_row(
+            escape(name),
+            *(str(opened[severity]) for severity in Severity),
+            str(len(results.open_alerts())),
+            f"{sum(ledger.spent for ledger in results.ledgers):.3g}",
+            ", ".join(f"{n} {action}" for action, n in sorted(said.items())),
+        )
     return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -14,16 +14,44 @@ COLOURS = ("#1668b5", "#c9601d", "#2c8a57", "#8a4fb3", "#b3334c", "#5d6b78", "#a
 
 def chart(picture: Mapping[str, Any]) -> str:
     """Lines over x, or lanes of points where the picture has no name for its y."""
-    lines = picture["lines"]
-    xs = [x for line in lines for x in line["x"]] + list(picture["marks"])
-    if not xs:
+    if not _xs(picture):
         return f"<p class='note'>{escape(picture['title'])}: none.</p>"
+    parts, height = _drawn(picture)
+    return (
+        f"<svg viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' role='img' "
+        f"aria-label='{escape(picture['title'], quote=True)}' "
+        f"font-family='system-ui, sans-serif' font-size='12'>{''.join(parts)}</svg>"
+    )
+
+
+def sheet(pictures: Sequence[Mapping[str, Any]]) -> str:
+    """A file of its own with charts one below the other; each has something to show."""
+    parts: list[str] = []
+    bottom = 0
+    for picture in pictures:
+        drawn, height = _drawn(picture)
+        parts += [f"<g transform='translate(0 {bottom})'>", *drawn, "</g>"]
+        bottom += height
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {bottom}' "
+        f"font-family='system-ui, sans-serif' font-size='12'>"
+        f"<rect width='{WIDTH}' height='{bottom}' fill='#ffffff'/>{''.join(parts)}</svg>\n"
+    )
+
+
+def _xs(picture: Mapping[str, Any]) -> list[float]:
+    return [x for line in picture["lines"] for x in line["x"]] + list(picture["marks"])
+
+
+def _drawn(picture: Mapping[str, Any]) -> tuple[list[str], int]:
+    """What a chart is made of, and its height."""
+    lines, xs = picture["lines"], _xs(picture)
     lanes = not picture["y"]
     height = (len(lines) * LANE if lanes else PLOT) + TOP + BOTTOM
     ys = [0.0, float(len(lines))] if lanes else [y for line in lines for y in line["y"]]
     scale = _Scale(min(0.0, *xs) if lanes else min(xs), max(xs), min(ys), max(ys), height, lanes)
     parts = [
-        _words(LEFT, 20, picture["title"], weight=600),
+        words(LEFT, 20, picture["title"], weight=600),
         *_grid(scale, picture),
         *(_mark(scale, mark) for mark in picture["marks"]),
         *(
@@ -32,11 +60,7 @@ def chart(picture: Mapping[str, Any]) -> str:
             for part in (_lane if lanes else _line)(scale, line, place)
         ),
     ]
-    return (
-        f"<svg viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' role='img' "
-        f"aria-label='{escape(picture['title'], quote=True)}' "
-        f"font-family='system-ui, sans-serif' font-size='12'>{''.join(parts)}</svg>"
-    )
+    return parts, height
 
 
 class _Scale:
@@ -76,14 +100,14 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
 
 def _grid(scale: _Scale, picture: Mapping[str, Any]) -> list[str]:
     bottom = scale.height - BOTTOM
-    parts = [_words(WIDTH - RIGHT, scale.height - 8, picture["x"], anchor="end")]
+    parts = [words(WIDTH - RIGHT, scale.height - 8, picture["x"], anchor="end")]
     for tick in ticks(scale.x0, scale.x1, 8):
-        parts.append(_rule(scale.x(tick), TOP, scale.x(tick), bottom))
-        parts.append(_words(scale.x(tick), bottom + 16, f"{tick:,g}", anchor="middle"))
+        parts.append(rule(scale.x(tick), TOP, scale.x(tick), bottom))
+        parts.append(words(scale.x(tick), bottom + 16, f"{tick:,g}", anchor="middle"))
     if not scale.lanes:
         for tick in ticks(scale.y0, scale.y1, 5):
-            parts.append(_rule(LEFT, scale.y(tick), WIDTH - RIGHT, scale.y(tick)))
-            parts.append(_words(LEFT - 6, scale.y(tick) + 4, f"{tick:,g}", anchor="end"))
+            parts.append(rule(LEFT, scale.y(tick), WIDTH - RIGHT, scale.y(tick)))
+            parts.append(words(LEFT - 6, scale.y(tick) + 4, f"{tick:,g}", anchor="end"))
     return parts
 
 
@@ -94,7 +118,7 @@ def _line(scale: _Scale, line: Mapping[str, Any], place: int) -> list[str]:
     )
     return [
         f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='2'/>",
-        _words(8, TOP + 14 + 18 * place, line["name"], colour=colour),
+        words(8, TOP + 14 + 18 * place, line["name"], colour=colour),
     ]
 
 
@@ -104,8 +128,8 @@ def _lane(scale: _Scale, line: Mapping[str, Any], place: int) -> list[str]:
         f"<circle cx='{scale.x(x):.1f}' cy='{scale.y(y):.1f}' r='2' fill='{colour}'/>"
         for x, y in zip(line["x"], line["y"], strict=True)
     ]
-    edge = _rule(8, scale.y(place), WIDTH - RIGHT, scale.y(place))
-    return [edge, _words(8, scale.y(place + 0.5) + 4, line["name"], colour=colour), *dots]
+    edge = rule(8, scale.y(place), WIDTH - RIGHT, scale.y(place))
+    return [edge, words(8, scale.y(place + 0.5) + 4, line["name"], colour=colour), *dots]
 
 
 def _mark(scale: _Scale, at: float) -> str:
@@ -116,11 +140,12 @@ def _mark(scale: _Scale, at: float) -> str:
     )
 
 
-def _rule(x1: float, y1: float, x2: float, y2: float) -> str:
+def rule(x1: float, y1: float, x2: float, y2: float) -> str:
+    """A thin line between two places."""
     return f"<line x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='#e3e8ed'/>"
 
 
-def _words(
+def words(
     x: float,
     y: float,
     text: str,
@@ -129,6 +154,7 @@ def _words(
     colour: str = "#1c2733",
     weight: int = 400,
 ) -> str:
+    """A line of text that begins, ends or has its middle at a place."""
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' fill='{colour}' "
         f"font-weight='{weight}'>{escape(text)}</text>"

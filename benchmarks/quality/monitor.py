@@ -40,9 +40,10 @@ from streams.control import Control
 from streams.decide.outputs import Outputs
 from streams.decide.pipeline import Decide
 from streams.ingest import label_changes
+from streams.ingest.json_rows import JsonRows
 from streams.ingest.observe import cells_of
 from streams.ingest.panes import Panes, Slots
-from streams.ingest.plan import Plan
+from streams.ingest.plan import Plan, coded
 from streams.ingest.routes import Routes
 
 MODEL = "quality"
@@ -215,7 +216,9 @@ def sheet_of(
     if rows.truth is not None:
         delays = np.full(len(rows), delay_rows * ROW_MS, np.int64)
         labels = label_changes.cells_of(plan, tails, _truths(rows), delays)
-    return Sheet(plan, events, cells_of(plan, events, tails), labels, delay_rows * ROW_MS)
+    return Sheet(
+        plan, events, cells_of(plan, JsonRows.of_events(events), tails), labels, delay_rows * ROW_MS
+    )
 
 
 def events_of(rows: Rows, *, group: str, version: str, arm: Arm) -> list[HotPrediction]:
@@ -298,8 +301,13 @@ def panes_of(placed: Sequence[Placed]) -> list[PaneDelta]:
     panes = Panes(routes)
     for part in placed:
         sheet, plan = part.sheet, part.sheet.plan
-        numbers = routes.number_each(plan, sheet.events)
         times_ms = part.at * ROW_MS
+        keys = plan.policy.slices
+        kinds, places = coded(
+            [(one.version, one.arm, *map(one.groups.get, keys)) for one in sheet.events]
+        )
+        zeros = np.zeros(len(times_ms), np.int64)
+        numbers = routes.find_each([plan], zeros, kinds, places, times_ms).routes.tolist()
         starts = times_ms - times_ms % plan.pane_ms
         signs = part.used.astype(np.int64)
         for cells, name in ((sheet.inputs, Part.INPUT), (sheet.labels, Part.LABEL)):

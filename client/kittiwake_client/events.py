@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from kittiwake_client.kinds import SHADOW, Kind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+JSON = "application/json"
 MAX_TIME_MS = 4_102_444_800_000
 """2100-01-01, the last time an event may carry."""
 
@@ -26,7 +27,7 @@ class InvalidEvent(ValueError):
     """An event that Kittiwake could not use; the message says which field, and what to do."""
 
 
-_LONGEST = {"prediction_id": 256, "model": 200, "version": 200}
+LONGEST = {"prediction_id": 256, "model": 200, "version": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,46 @@ def encode(kind: Kind, fields: Mapping[str, object], *, source: str, now_ms: int
     )
 
 
-def headers(*, event_type: str, event_id: str, source: str, time: str) -> Headers:
-    """CloudEvents 1.0 attributes as Kafka headers (binary mode)."""
+def plain_event(kind: Kind, fields: Mapping[str, object], *, now_ms: int) -> dict[str, object]:
+    """Check an event, and make it plain: a time in milliseconds, numbers, texts, lists, mappings.
+
+    Raises
+    ------
+    InvalidEvent
+        As by `encode`, and if ``time`` is a text that names no moment.
+
+    Examples
+    --------
+    >>> from kittiwake_client.kinds import FEEDBACK_EVENT
+    >>> event = {"prediction_id": "p1", "model": "m", "value": float("nan")}
+    >>> plain_event(FEEDBACK_EVENT, event, now_ms=7)
+    {'prediction_id': 'p1', 'model': 'm', 'value': None, 'time': 7}
+    """
+    _check(kind, fields)
+    _key(kind, fields)
+    time = _time(kind, fields.get("time", now_ms))
+    if isinstance(time, str):
+        try:
+            time = _time(kind, _time(kind, datetime.fromisoformat(time)))
+        except ValueError as error:
+            raise InvalidEvent(f"{kind.topic}: time is {time!r:.80}: {error}") from error
+    try:
+        return {name: _finite(value) for name, value in fields.items()} | {"time": time}
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"{kind.topic}: cannot be written as JSON: {error}") from error
+
+
+def headers(
+    *, event_type: str, event_id: str, source: str, time: str, content: str = JSON
+) -> Headers:
+    """CloudEvents 1.0 attributes as Kafka headers (binary mode); ``content`` is the media type."""
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", event_id.encode()),
         ("ce_type", event_type.encode()),
         ("ce_source", source.encode()),
         ("ce_time", time.encode()),
-        ("content-type", b"application/json"),
+        ("content-type", content.encode()),
     ]
 
 
@@ -126,10 +158,10 @@ def _check(kind: Kind, fields: Mapping[str, object]) -> None:
             raise InvalidEvent(f"{kind.topic}: {name} is missing; give it")
     for name in kind.names:
         value = fields[name]
-        if not isinstance(value, str) or not 0 < len(value) <= _LONGEST[name]:
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST[name]:
             raise InvalidEvent(
                 f"{kind.topic}: {name} is {value!r:.80}; "
-                f"make it a text of 1 to {_LONGEST[name]} characters"
+                f"make it a text of 1 to {LONGEST[name]} characters"
             )
         if not _travels(value):
             raise InvalidEvent(f"{kind.topic}: {name} {value!a:.80} is no Unicode text; mend it")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Self
+from types import ModuleType
+from typing import Any, Literal, Self
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
-from kittiwake_client.events import Headers, encode, headers, rfc3339
+from kittiwake_client.delivery import POLL_S, Delivery, Stats
+from kittiwake_client.events import InvalidEvent, encode, headers, rfc3339
+from kittiwake_client.gather import Gatherer
 from kittiwake_client.kinds import (
     DEPLOYMENT,
     EXECUTED,
@@ -24,27 +22,6 @@ from kittiwake_client.kinds import (
     Kind,
 )
 from kittiwake_client.received import RollbackRequest
-
-_POLL_S = 0.1
-
-logger = logging.getLogger("kittiwake_client")
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What became of the events so far.
-
-    ``queued`` wait for the broker now; ``delivered`` were acknowledged by it; ``failed`` were
-    given up after ``delivery_timeout_ms`` or at the end; ``dropped`` never entered the queue,
-    because it was full. ``last_error`` is the broker's last complaint.
-    """
-
-    queued: int
-    queued_bytes: int
-    delivered: int
-    failed: int
-    dropped: int
-    last_error: str
 
 
 class Publisher:
@@ -103,34 +80,16 @@ class Publisher:
     ) -> None:
         self._source = source
         self._prefix = prefix
-        self._max_events = max_events
-        self._max_bytes = max_bytes
         self._close_timeout_s = close_timeout_s
-        self._lock = threading.Lock()
-        self._queued = self._queued_bytes = 0
-        self._delivered = self._failed = self._dropped = 0
-        self._last_error = ""
-        self._partitions: dict[str, int] = {}
-        self._closed = threading.Event()
-        self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                # Java's partitioner: INGEST expects a key on the partition that Java would choose.
-                "partitioner": "murmur2_random",
-                "enable.idempotence": True,
-                "delivery.timeout.ms": delivery_timeout_ms,
-                "linger.ms": 20,
-                "compression.type": "lz4",
-                # Our own bounds come first; librdkafka's must not be the tighter ones.
-                "queue.buffering.max.messages": max_events + 1_000,
-                "queue.buffering.max.kbytes": max_bytes // 1024 * 2 + 1024,
-                "error_cb": self._on_error,
-                "logger": logger,
-                **(config or {}),
-            }
+        self._gatherers: list[Gatherer] = []
+        self._delivery = Delivery(
+            bootstrap,
+            max_events=max_events,
+            max_bytes=max_bytes,
+            delivery_timeout_ms=delivery_timeout_ms,
+            config=config or {},
+            between=self._send_due,
         )
-        self._thread = threading.Thread(target=self._deliver, name="kittiwake-client", daemon=True)
-        self._thread.start()
 
     def prediction(self, event: Mapping[str, object] | None = None, /, **fields: object) -> bool:
         """Queue a prediction event; False if it was dropped.
@@ -140,6 +99,61 @@ class Publisher:
         ``pair_id``, and its ``time``.
         """
         return self._event(PREDICTION, event, fields)
+
+    def predictions(
+        self, columns: object, /, *, model: str, version: str | None = None, timeout_s: float = 5.0
+    ) -> int:
+        """Queue a table of predictions of one model; how many rows were queued, not dropped.
+
+        The rows travel as Arrow IPC streams, one or more for each partition, which costs the
+        service and Kittiwake a fraction of as many single events. It needs pyarrow:
+        ``kittiwake-client[arrow]``. It asks the broker for the number of partitions, the first
+        time, for up to ``timeout_s``.
+
+        Parameters
+        ----------
+        columns
+            A mapping of names to arrays, or a table or data frame that `pyarrow.table` takes. A
+            row is a prediction: ``prediction_id``, ``score``, ``features.amount``,
+            ``segments.country`` and so on. A null is a field left out, and so is NaN.
+        model, version
+            Of all rows; the version may be a column instead. ``time`` is now if left out.
+
+        Raises
+        ------
+        InvalidEvent
+            If a column is unknown, missing or of a wrong type; nothing is queued then.
+        ImportError
+            If pyarrow is not installed.
+        """
+        table_of = _tables().table_of
+        now_ms = time.time_ns() // 1_000_000
+        table = table_of(columns, model=model, version=version, now_ms=now_ms)
+        partitions = self._delivery.partition_count(self._prefix + PREDICTIONS, timeout_s)
+        if not partitions:
+            self._delivery.settle(dropped=table.num_rows)
+            return 0
+        return self._table(table, partitions)
+
+    def gather(self, model: str, *, linger_ms: int = 200) -> Gatherer:
+        """Take predictions of a model one by one (`Gatherer.add`), and send them as tables.
+
+        An event is held back for up to ``linger_ms`` and counts as queued meanwhile; of more than
+        20,000 the newest is dropped. `flush` and `close` send at once. Events whose values no
+        table holds together, such as numbers and texts under one name, are sent one by one.
+        It needs pyarrow: ``kittiwake-client[arrow]``.
+
+        Raises
+        ------
+        ImportError
+            If pyarrow is not installed.
+        """
+        _tables()
+        gatherer = Gatherer(
+            model, linger_ms=linger_ms, reserve=self._delivery.reserve, send=self._send_gathered
+        )
+        self._gatherers.append(gatherer)
+        return gatherer
 
     def feedback(self, event: Mapping[str, object] | None = None, /, **fields: object) -> bool:
         """Queue a feedback event; False if it was dropped.
@@ -204,43 +218,37 @@ class Publisher:
         queued = True
         for name in (PREDICTIONS, FEEDBACK):
             topic = self._prefix + name
-            for partition in range(self._partition_count(topic, timeout_s)):
+            partitions = self._delivery.partition_count(topic, timeout_s)
+            queued &= partitions > 0
+            for partition in range(partitions):
                 attributes = headers(
                     event_type=HEARTBEAT_TYPE,
                     event_id=f"heartbeat/{name}/{partition}/{time_ms}",
                     source=self._source,
                     time=rfc3339(time_ms),
                 )
-                queued &= self._queue(topic, None, value, attributes, partition)
-            queued &= self._partitions.get(topic, 0) > 0
+                queued &= self._delivery.put(topic, None, value, attributes, partition)
         return queued
 
     def flush(self, timeout_s: float) -> int:
         """Wait until the queue is empty, at most ``timeout_s``; return how many still wait."""
-        self._producer.flush(timeout_s)
+        self._send_all(timeout_s)
+        self._delivery.flush(timeout_s)
         return self.stats().queued
 
     def stats(self) -> Stats:
         """What became of the events so far."""
-        with self._lock:
-            return Stats(
-                queued=self._queued,
-                queued_bytes=self._queued_bytes,
-                delivered=self._delivered,
-                failed=self._failed,
-                dropped=self._dropped,
-                last_error=self._last_error,
-            )
+        return self._delivery.stats()
 
     def close(self) -> None:
         """Deliver what waits, for at most ``close_timeout_s``; the rest counts as failed."""
-        if self._closed.is_set():
+        if self._delivery.closed:
             return
-        self._closed.set()
-        self._thread.join()
-        if self._producer.flush(self._close_timeout_s):
-            self._producer.purge()
-            self._producer.flush(1.0)
+        self._send_all(self._close_timeout_s)
+        self._delivery.stop()
+        left = sum(gatherer.abandon() for gatherer in self._gatherers)
+        self._delivery.settle(queued=-left, failed=left)
+        self._delivery.drain(self._close_timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -254,66 +262,61 @@ class Publisher:
         whole = {**event, **fields} if event else fields
         encoded = encode(kind, whole, source=self._source, now_ms=time.time_ns() // 1_000_000)
         topic = self._prefix + encoded.topic
-        return self._queue(topic, encoded.key, encoded.value, encoded.headers, -1)
+        return self._delivery.put(topic, encoded.key, encoded.value, encoded.headers, -1)
 
-    def _queue(
-        self, topic: str, key: bytes | None, value: bytes, attributes: Headers, partition: int
-    ) -> bool:
-        size = len(value)
-        with self._lock:
-            full = (
-                self._closed.is_set()
-                or self._queued >= self._max_events
-                or self._queued_bytes + size > self._max_bytes
+    def _table(self, table: Any, partitions: int) -> int:
+        """Queue a table; how many of its rows were not dropped."""
+        from kittiwake_client import arrow
+
+        queued = 0
+        model = table.schema.metadata[b"model"].decode()
+        for batch in arrow.batches(table, partitions=partitions):
+            attributes = headers(
+                event_type=PREDICTION.type,
+                event_id=f"{model}/{batch.first_id}/{batch.rows}",
+                source=self._source,
+                time=rfc3339(batch.time_ms),
+                content=arrow.CONTENT_TYPE,
             )
-            if full:
-                self._dropped += 1
-                return False
-            self._queued += 1
-            self._queued_bytes += size
-        try:
-            self._producer.produce(
-                topic,
-                value,
-                key,
-                partition,
-                headers=attributes,
-                on_delivery=self._on_delivery,
-            )
-        except (BufferError, KafkaException) as error:
-            with self._lock:
-                self._queued -= 1
-                self._queued_bytes -= size
-                self._dropped += 1
-                self._last_error = str(error)
+            topic = self._prefix + PREDICTIONS
+            if self._delivery.put(
+                topic, None, batch.value, attributes, batch.partition, events=batch.rows
+            ):
+                queued += batch.rows
+        return queued
+
+    def _send_due(self) -> None:
+        for gatherer in [*self._gatherers]:
+            gatherer.send()
+
+    def _send_all(self, timeout_s: float) -> None:
+        if self._gatherers:
+            self._delivery.partition_count(self._prefix + PREDICTIONS, timeout_s)
+        for gatherer in [*self._gatherers]:
+            gatherer.send(now=True)
+
+    def _send_gathered(self, model: str, events: list[dict[str, Any]]) -> bool:
+        """Events as a table, or one by one where no table holds them all."""
+        partitions = self._delivery.partition_count(self._prefix + PREDICTIONS, POLL_S)
+        if not partitions:
             return False
+        self._delivery.settle(queued=-len(events))
+        tables = _tables()
+        try:
+            columns = tables.columns_of(events)
+            table = tables.table_of(columns, model=model, version=None, now_ms=0)
+        except InvalidEvent:
+            for event in events:
+                self._event(PREDICTION, event, {})
+        else:
+            self._table(table, partitions)
         return True
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        with self._lock:
-            self._queued -= 1
-            self._queued_bytes -= len(message)
-            if error is None:
-                self._delivered += 1
-            else:
-                self._failed += 1
-                self._last_error = error.str()
 
-    def _on_error(self, error: KafkaError) -> None:
-        with self._lock:
-            self._last_error = error.str()
-
-    def _deliver(self) -> None:
-        while not self._closed.is_set():
-            self._producer.poll(_POLL_S)
-
-    def _partition_count(self, topic: str, timeout_s: float) -> int:
-        if topic not in self._partitions:
-            try:
-                found = self._producer.list_topics(topic, timeout_s).topics[topic]
-            except KafkaException as error:
-                self._on_error(error.args[0])
-                return 0
-            if found.error is None and found.partitions:
-                self._partitions[topic] = len(found.partitions)
-        return self._partitions.get(topic, 0)
+def _tables() -> ModuleType:
+    """The module of tables, which needs pyarrow."""
+    try:
+        from kittiwake_client import columns
+    except ImportError as error:
+        raise ImportError(f"{error}; install kittiwake-client[arrow]") from error
+    return columns

@@ -107,6 +107,22 @@ class CalibrationSums:
             require_finite(field.name, values)
 
 
+def log_weights(bins: int) -> FloatArray:
+    """Log of the weight of each bet: 1/8 for each sign of the total and of the slope, the other
+    half for the bins. Shape (bins + 2, 1, 1)."""
+    shares = np.concatenate([[1 / 8, 1 / 8], np.full(bins, 1 / (4 * bins))])
+    return as_floats(np.log(shares / SIZES.size)[:, None, None])
+
+
+def log_mixture(wealth: FloatArray) -> FloatArray:
+    """Natural log of the weighted wealth of tests, shape (N,), from that of their bets
+    (N, bins + 2, 2, 8): what `CalibrationTest.log_m` is of one."""
+    weights = log_weights(wealth.shape[1] - 2)
+    with np.errstate(divide="ignore"):
+        parts = np.logaddexp.reduce(wealth + weights, axis=-1)
+    return as_floats(np.logaddexp.reduce(parts.reshape(len(wealth), -1), axis=-1))
+
+
 class CalibrationTest:
     """Alarm when outcomes deviate from forecasts: in total, in slope, or in some bin.
 
@@ -142,8 +158,7 @@ class CalibrationTest:
             raise ConfigurationError(f"tau is {tau:g}; a tolerated deviation must lie in [0, 1)")
         self.bins = bins
         self.tau = tau
-        shares = np.concatenate([[1 / 8, 1 / 8], np.full(bins, 1 / (4 * bins))])
-        self._log_weights: FloatArray = as_floats(np.log(shares / SIZES.size))[:, None, None]
+        self._log_weights = log_weights(bins)
         self._wealth: FloatArray = np.full((bins + 2, SIGNS.size, SIZES.size), -np.inf)
 
     def update(self, sums: CalibrationSums, *, share: float) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from detectors.arrays import FloatArray, as_floats
 from detectors.embeddings.projections import EmbeddingReference
 from detectors.embeddings.vectors import MAX_DIMENSION, collect
-from detectors.summary import CellBuilder, Field, Ints, Layout
+from detectors.summary import Builder, Field, Ints, Layout
 from schemas.reference import (
     NORM_BINS,
     PROJECTION_BINS,
@@ -41,7 +41,7 @@ class EmbeddingColumn:
         sizes = {"n": 1, "wrong": 1, "p": PROJECTIONS * PROJECTION_BINS, "norm": NORM_BINS}
         return tuple(Field(field_of(self.name, part), size) for part, size in sizes.items())
 
-    def add(self, build: CellBuilder, vectors: Sequence[Sequence[float] | None]) -> None:
+    def add(self, build: Builder, vectors: Sequence[Sequence[float] | None]) -> None:
         """Add a column (n,); a vector of another dimension, or not finite, counts as wrong."""
         found = collect(vectors, dimension=self.reference.dimension)
         given = np.flatnonzero([vector is not None for vector in vectors])

@@ -7,6 +7,7 @@ subtraction, exactly as good as one sketch of all values.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -186,6 +187,7 @@ def quantile_interval(sketch: ArrayLike, q: float, alpha: float = 0.05) -> Range
     return Range(low, high)
 
 
+@lru_cache(maxsize=65_536)
 def _first_rank(n: int, q: float, level: float, *, inclusive: bool = False) -> int:
     """Smallest k with P(Bin(n, q) <= k) above (or at least at) `level`.
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes import calibration
-from detectors.outcomes.contract import Answer, Label, Tails, Truth, text
-from detectors.summary import CellBuilder, Field, Floats, Ints
+from detectors.outcomes.answer_columns import AnswerColumns
+from detectors.outcomes.contract import Answer, Label, Tails, Truth, each_label, text
+from detectors.summary import Builder, Field, Floats, Ints
 
 POSITIVE = frozenset({"1", "true", "yes"})
 NEGATIVE = frozenset({"0", "false", "no"})
@@ -61,16 +62,28 @@ class Binary:
 
     def pack(self, answers: Sequence[Answer]) -> Tails:
         """A score outside [0, 1] or no score makes the answer unusable."""
-        tails = np.zeros(len(answers), self.tail)
         score = np.array([np.nan if a.score is None else a.score for a in answers], np.float64)
+        labels = [a.label for a in answers]
+        if all(label is None for label in labels):
+            return self._packed(score, None)
+        signs = [-1 if sign is None else sign for sign in map(self._sign, labels)]
+        return self._packed(score, np.array(signs, np.int64))
+
+    def pack_columns(self, answers: AnswerColumns) -> Tails:
+        """`pack` of answers in columns."""
+        words, places = answers.label()
+        signs = [-1 if sign is None else sign for sign in map(self._sign, words)]
+        return self._packed(answers.score(), np.array(signs, np.int64)[places])
+
+    def _packed(self, score: Floats, signs: Ints | None) -> Tails:
+        """Tails of scores, NaN for none, and of decisions, below 0 where the score decides."""
+        tails = np.zeros(len(score), self.tail)
         known = (score >= 0) & (score <= 1)
         tails["known"] = known
         tails["score"] = np.where(known, score, 0.0)
         tails["decision"] = known & (score >= 0.5)
-        labels = [a.label for a in answers]
-        if any(label is not None for label in labels):
-            signs = [-1 if sign is None else sign for sign in map(self._sign, labels)]
-            tails["decision"] = np.where(np.array(signs) < 0, tails["decision"], signs)
+        if signs is not None:
+            tails["decision"] = np.where(signs < 0, tails["decision"], signs)
         return tails
 
     def score(self, tails: Tails) -> Floats:
@@ -86,7 +99,11 @@ class Binary:
         sign = self._sign(feedback.label)
         return None if sign is None else float(sign)
 
-    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+    def truths(self, feedback: Sequence[Truth]) -> Floats:
+        """`truth` of each; NaN for None."""
+        return each_label(self.truth, feedback)
+
+    def add(self, build: Builder, tails: Tails, truth: Floats) -> None:
         """Confusion counts and calibration sums."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         y = truth[rows] > 0.5

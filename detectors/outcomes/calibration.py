@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+from detectors.summary import Builder, Field, Floats, Ints, quantise
 
 BINS = 10
 CLIP = 1e-6
@@ -38,7 +38,7 @@ def bin_of(p: Floats) -> Ints:
     return np.minimum((p * BINS).astype(np.int64), BINS - 1)
 
 
-def add(build: CellBuilder, rows: Ints, p: Floats, y: Floats) -> None:
+def add(build: Builder, rows: Ints, p: Floats, y: Floats) -> None:
     """Add the sums of scores ``p`` in [0, 1] and truths ``y`` in {0, 1}; all of shape (m,)."""
     residual = y - p
     square = residual**2

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.outcomes.contract import Answer, Tails, Truth
-from detectors.summary import CellBuilder, Field, Floats, Ints
+from detectors.outcomes.answer_columns import AnswerColumns
+from detectors.outcomes.contract import Answer, Tails, Truth, each, portable
+from detectors.summary import Builder, Field, Floats, Ints
 
 DOWN, UP, UNRATED = 0, 1, 2
 REGENERATED = 4
@@ -40,6 +41,12 @@ class Chat:
         tails["known"] = 1
         return tails
 
+    def pack_columns(self, answers: AnswerColumns) -> Tails:
+        """`pack` of answers in columns."""
+        tails = np.zeros(len(answers), self.tail)
+        tails["known"] = 1
+        return tails
+
     def score(self, tails: Tails) -> Floats:
         """Words have no score."""
         return np.full(len(tails), np.nan)
@@ -51,7 +58,7 @@ class Chat:
     def truth(self, feedback: Truth) -> float | None:
         """The rating, and whether the answer was asked for again."""
         signals = feedback.signals or {}
-        thumbs, again = signals.get("thumbs", feedback.label), signals.get("regenerated")
+        thumbs, again = signals.get("thumbs", portable(feedback.label)), signals.get("regenerated")
         rated = thumbs is not None and not isinstance(thumbs, str)
         if not rated and (again is None or isinstance(again, str)):
             return None
@@ -59,7 +66,11 @@ class Chat:
         asked = again is not None and not isinstance(again, str) and again > 0
         return float(rating + REGENERATED * asked)
 
-    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+    def truths(self, feedback: Sequence[Truth]) -> Floats:
+        """`truth` of each; NaN for None."""
+        return each(self.truth, feedback)
+
+    def add(self, build: Builder, tails: Tails, truth: Floats) -> None:
         """Ratings, thumbs down, and answers asked for again."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         said = truth[rows].astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from detectors.calibration.class_wise import MOST_CLASSES
 from detectors.outcomes.calibration import BINS
 from detectors.outcomes.contract import number
-from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+from detectors.summary import Builder, Field, Floats, Ints, quantise
 from schemas.policy import Policy, Task
 from schemas.reference import ReferenceProfile
 
@@ -77,7 +77,7 @@ class ByClass:
         )
 
     def add(
-        self, build: CellBuilder, rows: Ints, classes: Floats, scores: Floats, truth: Floats
+        self, build: Builder, rows: Ints, classes: Floats, scores: Floats, truth: Floats
     ) -> None:
         """Add rows (m,) with their best classes and scores, best first, both (m, K); and truths.
 
@@ -100,7 +100,7 @@ class ByClass:
         np.add.at(found, (np.arange(len(classes))[:, None], places), scores)
         return np.clip(found[:, :-1], 0.0, 1.0)
 
-    def _calibration(self, build: CellBuilder, rows: Ints, p: Floats, y: Floats) -> None:
+    def _calibration(self, build: Builder, rows: Ints, p: Floats, y: Floats) -> None:
         each = np.broadcast_to(np.arange(len(self._names)), p.shape).ravel()
         repeated = np.repeat(rows, len(self._names))
         residual = y - p

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol, TypeAlias
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes import feedback
-from detectors.summary import CellBuilder, Field, Floats, Layout
+from detectors.outcomes.answer_columns import AnswerColumns
+from detectors.summary import Builder, Field, Floats, Layout
 from schemas.policy import Policy
 
 Label: TypeAlias = bool | int | str | None
@@ -62,6 +63,9 @@ class Outcome(Protocol):
     def pack(self, answers: Sequence[Answer]) -> Tails:
         """Tails of shape (n,)."""
 
+    def pack_columns(self, answers: AnswerColumns) -> Tails:
+        """`pack` of answers in columns: the same tails, bit for bit."""
+
     def score(self, tails: Tails) -> Floats:
         """The number whose distribution is watched, shape (n,); NaN where there is none."""
 
@@ -71,7 +75,10 @@ class Outcome(Protocol):
     def truth(self, feedback: Truth) -> float | None:
         """The truth as one number, None where the feedback does not say it."""
 
-    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+    def truths(self, feedback: Sequence[Truth]) -> Floats:
+        """`truth` of each, shape (n,); NaN for None."""
+
+    def add(self, build: Builder, tails: Tails, truth: Floats) -> None:
         """Add what rows with known truth sum up to; tails and truth have shape (n,)."""
 
 
@@ -90,6 +97,22 @@ def layout(outcome: Outcome, policy: Policy | None = None) -> Layout:
     return Layout((*COMMON, *outcome.fields, *more))
 
 
+def each(truth: Callable[[Truth], float | None], feedback: Sequence[Truth]) -> Floats:
+    """A task's truth of each feedback, shape (n,); NaN for None."""
+    return np.array([truth(one) for one in feedback], np.float64)
+
+
+def each_label(truth: Callable[[Truth], float | None], feedback: Sequence[Truth]) -> Floats:
+    """`each` for tasks that look at nothing but the label: asked once for each label there is."""
+    labels = [one.label for one in feedback]
+    keys: Sequence[object] = labels
+    if len(set(map(type, labels))) > 1:
+        # True equals 1, and is another label.
+        keys = list(zip(map(type, labels), labels, strict=True))
+    truths = {key: truth(one) for key, one in dict(zip(keys, feedback, strict=True)).items()}
+    return np.array([truths[key] for key in keys], np.float64)
+
+
 def number(text: str) -> int:
     """A stable number below 2**52 for a text, so that a float holds it exactly.
 
@@ -99,6 +122,17 @@ def number(text: str) -> int:
     899940918737369
     """
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 12
+
+
+def portable(label: Label) -> Label:
+    """A label as it can be kept: a whole number of more than 64 bits is text.
+
+    Examples
+    --------
+    >>> portable(1), portable(1 << 63)
+    (1, '9223372036854775808')
+    """
+    return str(label) if isinstance(label, int) and abs(label) >= 1 << 63 else label
 
 
 def text(label: Label | float) -> str | None:

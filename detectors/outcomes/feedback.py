@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.estimation.propensity import CAP
-from detectors.summary import SCALE, CellBuilder, Field, Floats, Ints, Layout, quantise
+from detectors.summary import SCALE, Builder, CellBuilder, Field, Floats, Ints, Layout, quantise
 from schemas.policy import Policy, Task
 
 HISTORY = (Field("n_review"), Field("n_disagree"), Field("n_flip"))
@@ -39,7 +39,7 @@ class Answers(Protocol):
 
     fields: tuple[Field, ...]
 
-    def add(self, build: CellBuilder, tails: NDArray[np.void], truth: Floats) -> None: ...
+    def add(self, build: Builder, tails: NDArray[np.void], truth: Floats) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def sources_of(policy: Policy) -> tuple[str, ...]:
     return tuple(dict.fromkeys(policy.labels.sources))
 
 
-def add_history(build: CellBuilder, told: Told, sources: tuple[str, ...]) -> None:
+def add_history(build: Builder, told: Told, sources: tuple[str, ...]) -> None:
     """Add reviews and reversals, and the labels and reversals of each named source."""
     for name, chosen in (
         ("n_review", told.reviewed),
@@ -106,7 +106,7 @@ def add_history(build: CellBuilder, told: Told, sources: tuple[str, ...]) -> Non
 
 
 def add_weighted(
-    build: CellBuilder, answers: Answers, tails: NDArray[np.void], truth: Floats, propensity: Floats
+    build: Builder, answers: Answers, tails: NDArray[np.void], truth: Floats, propensity: Floats
 ) -> None:
     """Add what labels with a known propensity sum up to, weighted by its inverse, at most `CAP`."""
     rows = np.flatnonzero(~np.isnan(propensity) & (tails["known"] == 1))
@@ -125,7 +125,7 @@ def add_weighted(
 
 
 def add_pairs(
-    build: CellBuilder,
+    build: Builder,
     answers: Answers,
     shadows: NDArray[np.void],
     served: NDArray[np.void],

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes import calibration
+from detectors.outcomes.answer_columns import AnswerColumns
 from detectors.outcomes.classes import ByClass
-from detectors.outcomes.contract import Answer, Tails, Truth, number, text
-from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+from detectors.outcomes.contract import Answer, Tails, Truth, each_label, number, text
+from detectors.summary import Builder, Field, Floats, Ints, quantise
 
 TOP = 10
 
@@ -55,6 +56,37 @@ class Multiclass:
                 row["scores"][: len(best)] = [score for _, score in best]
         return tails
 
+    def pack_columns(self, answers: AnswerColumns) -> Tails:
+        """`pack` of answers in columns."""
+        tails = np.zeros(len(answers), self.tail)
+        names, numbers = answers.scores()
+        by_name = sorted(range(len(names)), key=names.__getitem__)
+        numbers = numbers[:, np.array(by_name, np.int64)]
+        size = np.minimum((~np.isnan(numbers)).sum(axis=1), TOP)
+        # Of equal scores the first name is the better; those that a row lacks sort last.
+        best = np.argsort(-numbers, axis=1, kind="stable")[:, :TOP]
+        scores = np.take_along_axis(numbers, best, axis=1)
+        classes = np.array([number(names[i]) for i in by_name], np.float64)[best]
+        rows = np.flatnonzero(size)
+        self._rank(tails, rows, classes[rows], scores[rows], size[rows])
+        words, places = answers.label()
+        score = answers.score()
+        numbered = np.array([np.nan if word is None else number(word) for word in words])[places]
+        rows = np.flatnonzero((size == 0) & ~np.isnan(numbered) & ~np.isnan(score))
+        ones = np.ones(len(rows), np.int64)
+        self._rank(tails, rows, numbered[rows, None], score[rows, None], ones)
+        return tails
+
+    def _rank(self, tails: Tails, rows: Ints, classes: Floats, scores: Floats, size: Ints) -> None:
+        """Put the best classes of rows (m,) into tails; ``size`` of the (m, K) are a row's own."""
+        within = np.arange(scores.shape[1]) < size[:, None]
+        usable = (((scores >= 0) & (scores <= 1)) | ~within).all(axis=1)
+        rows, within, width = rows[usable], within[usable], scores.shape[1]
+        tails["known"][rows] = 1
+        tails["size"][rows] = size[usable]
+        tails["classes"][rows, :width] = np.where(within, classes[usable], 0.0)
+        tails["scores"][rows, :width] = np.where(within, scores[usable], 0.0)
+
     def score(self, tails: Tails) -> Floats:
         """The best score."""
         return np.where(tails["known"] == 1, tails["scores"][:, 0], np.nan)
@@ -68,7 +100,11 @@ class Multiclass:
         word = text(feedback.label)
         return None if word is None else float(number(word))
 
-    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+    def truths(self, feedback: Sequence[Truth]) -> Floats:
+        """`truth` of each; NaN for None."""
+        return each_label(self.truth, feedback)
+
+    def add(self, build: Builder, tails: Tails, truth: Floats) -> None:
         """Errors, log loss, top-label calibration, and the sums of each class."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         kept = tails[rows]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.outcomes.contract import Answer, Tails, Truth, number, text
-from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+from detectors.outcomes.answer_columns import AnswerColumns
+from detectors.outcomes.contract import Answer, Tails, Truth, each, number, text
+from detectors.summary import Builder, Field, Floats, Ints, quantise
 
 DEPTH = 10
 """How many items of a list count."""
@@ -46,6 +47,23 @@ class Ranking:
                 row["items"][: len(first)] = [number(item) for item in first]
         return tails
 
+    def pack_columns(self, answers: AnswerColumns) -> Tails:
+        """`pack` of answers in columns."""
+        words, places, lengths = answers.items()
+        tails = np.zeros(len(answers), self.tail)
+        tails["known"] = lengths >= 0
+        tails["items"] = -1
+        held = np.maximum(lengths, 0)
+        ends = np.cumsum(held)
+        depth = np.arange(DEPTH)
+        rows, ranks = np.nonzero(depth < held[:, None])
+        chosen = places[(ends - held)[rows] + ranks]
+        used = np.unique(chosen)
+        numbers = np.full(len(words), -1.0)
+        numbers[used] = [number(words[place] or "") for place in used.tolist()]
+        tails["items"][rows, ranks] = numbers[chosen]
+        return tails
+
     def score(self, tails: Tails) -> Floats:
         """A list has no score."""
         return np.full(len(tails), np.nan)
@@ -62,7 +80,11 @@ class Ranking:
         chosen = clicked if isinstance(clicked, str) else text(feedback.label)
         return None if chosen is None else float(number(chosen))
 
-    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+    def truths(self, feedback: Sequence[Truth]) -> Floats:
+        """`truth` of each; NaN for None."""
+        return each(self.truth, feedback)
+
+    def add(self, build: Builder, tails: Tails, truth: Floats) -> None:
         """Rank of the chosen item."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         match = tails["items"][rows] == truth[rows][:, None]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.outcomes.contract import Answer, Tails, Truth
-from detectors.summary import CellBuilder, Field, Floats, Ints, quantise
+from detectors.outcomes.answer_columns import AnswerColumns
+from detectors.outcomes.contract import Answer, Tails, Truth, each, portable
+from detectors.summary import Builder, Field, Floats, Ints, quantise
 
 CAP = 3.0
 """Largest error, in scales."""
@@ -69,6 +70,37 @@ class Regression:
                     row["stated"], row["quantiles"] = 1, quantiles
         return tails
 
+    def pack_columns(self, answers: AnswerColumns) -> Tails:
+        """`pack` of answers in columns."""
+        tails = np.zeros(len(answers), self.tail)
+        value, (low, high) = answers.value(), answers.interval()
+        for mark, known, columns in (
+            ("known", ~np.isnan(value), {"value": value}),
+            ("banded", ~np.isnan(low), {"low": low, "high": high}),
+        ):
+            tails[mark] = known
+            for name, numbers in columns.items():
+                tails[name] = np.where(known, numbers, 0.0)
+        if self._levels:
+            self._state(tails, *answers.quantiles())
+        return tails
+
+    def _state(self, tails: Tails, names: list[str], numbers: Floats) -> None:
+        """Put quantiles into tails; each set of names that rows have is looked up once."""
+        given = ~np.isnan(numbers)
+        kinds, places = np.unique(given, axis=0, return_inverse=True)
+        for kind, present in enumerate(kinds):
+            rows = np.flatnonzero(places.ravel() == kind)
+            held = np.flatnonzero(present).tolist()
+            chosen = _names(tuple(names[i] for i in held), self._levels)
+            if chosen is None:
+                continue
+            columns = np.array([names.index(name) for name in chosen], np.int64)
+            quantiles = numbers[rows[:, None], columns]
+            ascending = (quantiles[:, 1:] >= quantiles[:, :-1]).all(axis=1)
+            tails["stated"][rows[ascending]] = 1
+            tails["quantiles"][rows[ascending]] = quantiles[ascending]
+
     def score(self, tails: Tails) -> Floats:
         """The value."""
         return np.where(tails["known"] == 1, tails["value"], np.nan)
@@ -81,15 +113,15 @@ class Regression:
         """The value, or a label that is a number."""
         if feedback.value is not None:
             return feedback.value
-        label = feedback.label
-        if not isinstance(label, int) or isinstance(label, bool):
-            return None
-        try:
-            return float(label)
-        except OverflowError:
-            return None
+        label = portable(feedback.label)
+        return float(label) if isinstance(label, int) and not isinstance(label, bool) else None
 
-    def add(self, build: CellBuilder, tails: Tails, truth: Floats) -> None:
+    def truths(self, feedback: Sequence[Truth]) -> Floats:
+        """`truth` of each; NaN for None."""
+        values = [one.value for one in feedback]
+        return each(self.truth, feedback) if None in values else np.array(values, np.float64)
+
+    def add(self, build: Builder, tails: Tails, truth: Floats) -> None:
         """Errors, sign and coverage."""
         rows: Ints = np.flatnonzero(tails["known"] == 1)
         kept, y = tails[rows], truth[rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -16,19 +17,20 @@ from schemas.policy import Policy
 from schemas.policy_file import load
 from schemas.reference import ReferenceProfile
 from streams import files as event_files
+from streams.backtest import check_same_panes, decide_again
 from streams.commands.control import read_reference
 from streams.commands.options import console
 from streams.ingest.decode import decode_predictions
 from streams.learn import profile_of
 from streams.records import Record
-from streams.replay import Start
-from streams.replay import replay as run
+from streams.replay import Start, replayed
 from streams.results import News, Results
 from streams.story import (
     advice_line,
     alert_line,
     alerts_table,
     ledger_lines,
+    policies_table,
     retrain_line,
     rollout_line,
     rollouts_table,
@@ -48,11 +50,26 @@ def replay(
     out: Annotated[
         Path, typer.Option(help="Where windows, alerts, rollouts and the ledger go.")
     ] = Path("out/replay"),
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another policy, decided on the same panes without reading the events again; "
+            "repeat for more. Its results go to a folder of its name under --out.",
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
-    """Run events from files through the same pipeline as in production, and show the results."""
+    """Run events from files through the same pipeline as in production, and show the results.
+
+    With --also, policies that differ in what is decided, not in how events are summed up, are
+    compared on the same events.
+    """
     rules = load(policy)
+    others = _others(also or [], policy)
     lines = event_files.read(files, model=rules.model)
     start, lines = _start(rules, lines, reference, learn)
+    for other in others.values():
+        check_same_panes(start, other)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -67,9 +84,30 @@ def replay(
             for text in _texts(news):
                 progress.console.print(text)
 
-        results = run(lines, [start], step_ms=rules.pane_ms, seen=seen)
-        progress.update(task, completed=_size(files))
+        with replayed(lines, [start], step_ms=rules.pane_ms, seen=seen) as run:
+            progress.update(task, completed=_size(files))
+            results = run.results
+            steps = run.steps() if others else []
     show(results, out)
+    compared = {policy.stem: results}
+    for name, other in others.items():
+        compared[name] = decide_again(steps, start, other)
+        compared[name].write(out / name)
+    if others:
+        console.print(policies_table(compared))
+        console.print(f"files: a folder for each of {', '.join(others)} in {out}", markup=False)
+
+
+def _others(paths: list[Path], first: Path) -> dict[str, Policy]:
+    """Policies by the names of their files, which must tell them apart."""
+    names = [path.stem for path in [first, *paths]]
+    twice = sorted(name for name, n in Counter(names).items() if n > 1)
+    if twice:
+        raise ConfigurationError(
+            f"two policies are named {twice[0]}; results are told apart by the names of the files: "
+            "rename one"
+        )
+    return {path.stem: load(path) for path in paths}
 
 
 def show(results: Results, out: Path) -> None:

@@ -270,6 +270,31 @@ PIPELINE = Row(
             "shard {{shard}}",
         ),
         single(
+            "Memory of open panes",
+            "What they took when the last checkpoint handed them on.",
+            "sum by (shard) (kittiwake_held_bytes)",
+            "shard {{shard}}",
+            "bytes",
+        ),
+        single(
+            "Behind",
+            "Age of the newest prediction read, by shard; 0 at the end of the log.",
+            "max by (shard) (kittiwake_behind_ms)",
+            "shard {{shard}}",
+            "ms",
+        ),
+        Panel(
+            "Shedding",
+            "Level of shedding, and rows a second that were counted in part.",
+            (
+                Target("max by (shard) (kittiwake_shed_level)", "level of shard {{shard}}"),
+                Target(
+                    f"sum by (model, kind) (rate(kittiwake_shed_rows_total{_M}{_RATE}))",
+                    "{{model}} {{kind}}",
+                ),
+            ),
+        ),
+        single(
             "Loop time",
             "Seconds a second, by stage.",
             f"sum by (instance, stage) (rate(kittiwake_loop_seconds_total{_RATE}))",
@@ -282,6 +307,7 @@ PIPELINE = Row(
             (
                 Target("kittiwake_checkpoints_total", "{{instance}} checkpoints"),
                 Target("kittiwake_rebalances_total", "{{instance}} rebalances"),
+                Target("kittiwake_commit_retries_total", "{{instance}} commits refused"),
             ),
         ),
         single(

@@ -11,7 +11,7 @@ list is not empty.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from detectors.drift.e_bh import e_bh
 from schemas.summaries import Part
 from streams.decide.alerts.events import key_of
 from streams.decide.detect import Asked, DriftTest, EmbeddingTest
+from streams.decide.detect.drift import log_wealths
 from streams.decide.keys import WindowKey
 from streams.decide.state import State, Window
 
@@ -54,13 +55,24 @@ def found(state: State, window: WindowKey, asked: Iterable[Asked]) -> tuple[str,
         for one in asked
         if isinstance(one.test, DriftTest | EmbeddingTest) and one.test.part is Part.INPUT
     ]
-    rejected = e_bh([_log_e(state, window, test) for test in tests], FALSE_NAMES)
+    rejected = e_bh(_log_e(state, window, tests), FALSE_NAMES)
     return tuple(test.feature for test, yes in zip(tests, rejected, strict=True) if yes)
 
 
-def _log_e(state: State, window: WindowKey, test: DriftTest | EmbeddingTest) -> float:
-    """Logarithm of wealth over shares of a test at its window; minus infinity at any other."""
-    known = state.tests.get(key_of(test, window))
-    if known is None or known.start_ms != window.start_ms or known.offered <= 0.0:
-        return -math.inf
-    return test.log_wealth(known.memory) - math.log(known.offered)
+def _log_e(
+    state: State, window: WindowKey, tests: Sequence[DriftTest | EmbeddingTest]
+) -> list[float]:
+    """Logarithm of wealth over shares of each test at its window; minus infinity at any other."""
+    found = [-math.inf] * len(tests)
+    known = [state.tests.get(key_of(test, window)) for test in tests]
+    told = [
+        (place, one)
+        for place, one in enumerate(known)
+        if one is not None and one.start_ms == window.start_ms and one.offered > 0.0
+    ]
+    drifts = [(place, one.memory) for place, one in told if isinstance(tests[place], DriftTest)]
+    wealth = dict(zip(dict(drifts), log_wealths([kept for _, kept in drifts]), strict=True))
+    for place, one in told:
+        log_wealth = wealth[place] if place in wealth else tests[place].log_wealth(one.memory)
+        found[place] = log_wealth - math.log(one.offered)
+    return found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+Version = tuple[str, str, str]
+"""A model, a version of it, and its role."""
+
 
 class StreamKey(NamedTuple):
     """A stream: one version in one role, whole (segment "") or one segment of it."""

@@ -95,12 +95,13 @@ def totals(state: State, subjects: Subjects, asked: Questions = asked_of) -> dic
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """The tests of a model that spend, under the policy of its latest window, and the shares of
-    those that it asks."""
+    """The tests of a model that spend, under the policy of its latest window, the shares of those
+    that it asks, and what tests spent that are forgotten."""
 
     policy: Policy
     tests: dict[MonitorKey, MonitorState]
     shares: dict[MonitorKey, float]
+    retired: float
 
     @property
     def windows(self) -> float:
@@ -119,8 +120,8 @@ class _Book:
 
     @property
     def spent(self) -> float:
-        """What the tests have ever spent."""
-        return math.fsum(known.spent for known in self.tests.values())
+        """What the tests have ever spent, those of versions that are gone among them."""
+        return math.fsum([self.retired, *(known.spent for known in self.tests.values())])
 
 
 def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
@@ -140,7 +141,8 @@ def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
         # A contract on rows has no share and spends nothing.
         tests = {key: one for key, one in own.items() if one.share > 0.0 or one.spent > 0.0}
         now = {key: one for key, one in tests.items() if _is_asked(key, names)}
-        books.append(_Book(whole.policy, tests, _shares(now)))
+        retired = UNIT * (state.retired.get(whole.policy.model) or 0)
+        books.append(_Book(whole.policy, tests, _shares(now), retired))
     return books
 
 

@@ -1,4 +1,4 @@
-"""Panes as absolute vectors, and windows as sums of panes."""
+"""Panes as absolute sums, and windows as sums of panes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from detectors.summary import LIMIT, Ints, Layout, dense, merge
-from schemas.policy import Policy
+from detectors.summary import Ints, Layout, merge
 from schemas.summaries import PaneDelta, Part
+from streams.decide.entries import added, densely, packed
 from streams.decide.keys import WindowKey
 from streams.decide.state import Pane, State, Window
 from streams.decide.subject import Subject
@@ -20,19 +20,20 @@ LABELS = (Part.LABEL, Part.LATE_LABEL)
 def pane_key(delta: PaneDelta) -> WindowKey:
     """The pane that a delta adds to."""
     return WindowKey(
-        model=delta.model,
-        version=delta.version,
-        arm=delta.arm,
-        segment=delta.segment,
-        policy=delta.policy,
-        reference=delta.reference,
-        start_ms=delta.start_ms,
+        delta.model,
+        delta.version,
+        delta.arm,
+        delta.segment,
+        delta.policy,
+        delta.reference,
+        delta.start_ms,
     )
 
 
-def window_of(pane: WindowKey, policy: Policy) -> WindowKey:
+def window_of(pane: WindowKey, subject: Subject) -> WindowKey:
     """The window that a pane is in."""
-    return pane._replace(start_ms=floor_to(pane.start_ms, policy.window_ms))
+    start_ms = floor_to(pane.start_ms, subject.window_ms)
+    return pane if start_ms == pane.start_ms else pane._replace(start_ms=start_ms)
 
 
 def floor_to(time_ms: int, length_ms: int) -> int:
@@ -46,7 +47,7 @@ def floor_to(time_ms: int, length_ms: int) -> int:
     return time_ms // length_ms * length_ms
 
 
-def add(state: State, delta: PaneDelta, policy: Policy) -> WindowKey:
+def add(state: State, delta: PaneDelta, pane: WindowKey, window: WindowKey) -> None:
     """Add a delta to its pane, and mark its window as changed.
 
     Raises
@@ -54,22 +55,23 @@ def add(state: State, delta: PaneDelta, policy: Policy) -> WindowKey:
     OverflowError
         If an entry would reach 2**62.
     """
-    key = pane_key(delta)
-    pane = state.panes.get(key) or Pane({})
-    entries = pane.parts.setdefault(delta.part, {})
-    for place, value in zip(delta.index, delta.values, strict=True):
-        total = entries.get(place, 0) + value
-        if abs(total) >= LIMIT:
-            raise OverflowError("a pane holds too many rows; choose a shorter pane")
-        if total:
-            entries[place] = total
-        else:
-            entries.pop(place, None)
-    state.panes.put(key, pane)
-    window = window_of(key, policy)
-    known = state.windows.get(window) or Window()
-    state.windows.put(window, msgspec.structs.replace(known, stale=True))
-    return window
+    known = state.panes.get(pane)
+    parts = {} if known is None else known.parts
+    before = parts.get(delta.part)
+    entries = packed(delta.index, delta.values)
+    after = entries if before is None else added(before, entries)
+    state.panes.put(pane, Pane({**parts, delta.part: after}))
+    state.sums.forget(window)
+    mark_stale(state, window)
+
+
+def mark_stale(state: State, window: WindowKey) -> None:
+    """Note that a window has changed since it was published."""
+    known = state.windows.get(window)
+    if known is None:
+        state.windows.put(window, Window(stale=True))
+    elif not known.stale:
+        state.windows.put(window, msgspec.structs.replace(known, stale=True))
 
 
 def total(
@@ -91,19 +93,46 @@ def total(
 
     Returns
     -------
-    Vector of the layout of those parts.
+    Vector of the layout of those parts, shared by all who ask: not to be written to.
     """
     parts = tuple(parts)
     layout = layout_of(subject, parts)
-    policy = subject.policy
+    if from_ms is not None and from_ms > window.start_ms:
+        own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
+    else:
+        own = [_known(state, window, subject, part, layout) for part in parts]
+    filled = [one for one in own if one.any()]
+    if len(filled) < 2:
+        return filled[0] if filled else own[0]
+    sums = filled[0].copy()
+    for one in filled[1:]:
+        merge(sums, one)
+    return sums
+
+
+def _known(state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout) -> Ints:
+    known = state.sums.get(window, part)
+    if known is None:
+        known = _summed(state, window, subject, part, layout, window.start_ms)
+        known.flags.writeable = False
+        state.sums.put(window, part, known)
+    return known
+
+
+def _summed(
+    state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout, from_ms: int
+) -> Ints:
+    """Sum of the panes of one part that start at a time or later."""
     sums = layout.zeros()
-    for start in range(window.start_ms, window.start_ms + policy.window_ms, policy.pane_ms):
-        if from_ms is not None and start < from_ms:
+    for start in range(window.start_ms, window.start_ms + subject.window_ms, subject.pane_ms):
+        if start < from_ms:
             continue
-        pane = state.panes.get(window._replace(start_ms=start)) or Pane({})
-        for part in parts:
-            entries = pane.parts.get(part, {})
-            merge(sums, dense(list(entries), list(entries.values()), layout.size))
+        pane = state.panes.get(
+            window if start == window.start_ms else window._replace(start_ms=start)
+        )
+        entries = None if pane is None else pane.parts.get(part)
+        if entries is not None:
+            densely(entries, sums)
     return sums
 
 
@@ -121,23 +150,17 @@ def layout_of(subject: Subject, parts: Iterable[Part]) -> Layout:
     return subject.inputs if True in kinds else subject.labels
 
 
-def held_ms(policy: Policy) -> int:
-    """How long after its end a window is kept: while labels are waited for, and one window more
-    for what is on its way."""
-    waited_ms = policy.horizon_ms + policy.lateness_ms + policy.label_lateness_ms
-    return waited_ms + policy.window_ms
-
-
-def expired(window: WindowKey, policy: Policy, labels_ms: int) -> bool:
+def expired(window: WindowKey, subject: Subject, labels_ms: int) -> bool:
     """Whether nothing can change a window any more.
 
     The labels watermark says so, as it does in the join: feedback may be far behind.
     """
-    return window.start_ms + policy.window_ms + held_ms(policy) <= labels_ms
+    return window.start_ms + subject.window_ms + subject.held_ms <= labels_ms
 
 
-def forget(state: State, window: WindowKey, policy: Policy) -> None:
+def forget(state: State, window: WindowKey, subject: Subject) -> None:
     """Drop a window and its panes."""
-    for start in range(window.start_ms, window.start_ms + policy.window_ms, policy.pane_ms):
+    for start in range(window.start_ms, window.start_ms + subject.window_ms, subject.pane_ms):
         state.panes.drop(window._replace(start_ms=start))
     state.windows.drop(window)
+    state.sums.forget(window)

@@ -28,7 +28,7 @@ from schemas.rollouts import RolloutEvent
 from schemas.summaries import Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
-from streams.decide import audit, budget, clock, completeness, discoveries, groups, merge
+from streams.decide import audit, budget, clock, completeness, discoveries, groups, merge, retired
 from streams.decide.alerts import gone
 from streams.decide.alerts import life as alerts
 from streams.decide.alerts.base import lapse
@@ -42,9 +42,10 @@ from streams.decide.heeded import is_first
 from streams.decide.incidents import repeat
 from streams.decide.incidents.repeat import Confirmable
 from streams.decide.incidents.settle import Desk, Watched
-from streams.decide.keys import WindowKey
+from streams.decide.keys import Version, WindowKey
 from streams.decide.ledger import Totals, ledgers, totals
 from streams.decide.measure.labels import UNCOVERED
+from streams.decide.measure.shed import lacks, shed
 from streams.decide.measure.window import window_result
 from streams.decide.outputs import Outputs
 from streams.decide.rollback import run as rollback
@@ -53,7 +54,12 @@ from streams.decide.rollout import aftercare, care, course, review, trouble
 from streams.decide.rollout.plan import rollouts_of
 from streams.decide.state import State, Watermarks, Window
 from streams.decide.subject import Subject, Subjects
+from streams.decide.unpublished import Unpublished
 from streams.decide.upkeep import advise, missing, retrain, traffic
+
+WORK_AT_ONCE = 1_200
+"""`Subject.work` on results in one `Decide.advance`, some tenths of a second; alerts do not wait
+for the rest."""
 
 
 class _Beside(NamedTuple):
@@ -75,6 +81,8 @@ class Decide:
         What the control topics have said; the caller keeps it ahead of the batches.
     partition
         Partition of ``summaries`` that is read.
+    results
+        Whether results of windows are worked out; no test, alert or rollout needs them.
 
     Examples
     --------
@@ -83,12 +91,14 @@ class Decide:
     Outputs(windows=[], alerts=[], rollouts=[], retraining=[], advice=[], audit=[], again=[])
     """
 
-    def __init__(self, control: Control, partition: int) -> None:
+    def __init__(self, control: Control, partition: int, *, results: bool = True) -> None:
         self.partition = partition
+        self._with_results = results
         self._control = control
         self._subjects = Subjects(control)
         self._asked: dict[Subject, tuple[Asked, ...]] = {}
         self._serving: dict[Cohort, _Beside] = {}
+        self._leaving: dict[Version, int] = {}
         self._take(State())
 
     def apply(self, batch: SummaryBatch) -> None:
@@ -101,21 +111,22 @@ class Decide:
         OverflowError
             A pane holds too many rows.
         """
-        subjects = [self._subject(merge.pane_key(delta)) for delta in batch.panes]
+        panes = [merge.pane_key(delta) for delta in batch.panes]
+        subjects = [self._subject(pane) for pane in panes]
         # Rows on time may lie far behind the mark at the end of their own batch.
         before = clock.watermarks(self._state)
         if not clock.observe(self._state, batch):
             return
-        for delta, subject in zip(batch.panes, subjects, strict=True):
-            window = merge.window_of(merge.pane_key(delta), subject.policy)
-            if self._gone(window, subject, before):
-                continue
+        for delta, pane, subject in zip(batch.panes, panes, subjects, strict=True):
+            window = merge.window_of(pane, subject)
             new = self._state.windows.get(window) is None
-            merge.add(self._state, delta, subject.policy)
+            if new and self._gone(window, subject, before):
+                continue
+            merge.add(self._state, delta, pane, window)
             traffic.note(self._state, delta, subject)
-            self._stale[window] = None
             if new:
                 self._index(window, Window())
+            self._note_changed(window)
             if groups.is_reference(self._state, window):
                 self._revise(window)
 
@@ -128,10 +139,12 @@ class Decide:
             self._heeded.append(command)
 
     def advance(self) -> Outputs:
-        """Say all that the watermarks allow to be said, in order of event time."""
+        """Say all that the watermarks allow to be said, in order of event time.
+
+        Results of windows are put off where there are many: call again while it is `behind`.
+        """
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
-        found: list[Alert | Watched] = [*self._revised(self._stale, (), cut)]
-        fresh: dict[WindowKey, None] = {}
+        found: list[Alert | Watched] = [*self._revised(self._changed, (), cut)]
         self._serving = {}
         closing = pop(self._closing, now.predictions_ms)
         for _, _, window in closing:
@@ -144,7 +157,6 @@ class Decide:
             self._mark(window, matured=True)
             completeness.count_matured(self._state, window, self._subject(window))
         for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
-            fresh |= dict.fromkeys(window for _, _, window in due)
             for together in rounds(due):
                 found += [said for one in together for said in self._retired(one, part, cut)]
                 turns = [turn for one in together for turn in self._turns(one, part, cut)]
@@ -153,6 +165,7 @@ class Decide:
                     self._note_drifted(together)
         found += self._revised((), found, cut)
         found += gone.close(self._records, now.labels_ms, cut)
+        self._leaving = retired.drop(self._records, self._leaving, now.labels_ms)
         trouble.note(self._state, self._subjects, (one for one in found if isinstance(one, Alert)))
         view = View(
             self._state, self._control, self._subjects, cut, clock.decision_ms(self._state) or 0
@@ -163,12 +176,19 @@ class Decide:
         rollouts += self._reviews(rollouts, now, cut)
         retraining = retrain.requests(view, self._heeded)
         advice = advise.advise(view)
-        windows = self._publish(fresh, cut)
-        self._expire(now)
+        self._changed.clear()
+        lapsing = self._lapsing(now)
+        windows = self._publish(lapsing, cut)
+        self._forget(lapsing)
         outputs = Outputs(
             windows=windows, alerts=said, rollouts=rollouts, retraining=retraining, advice=advice
         )
         return self._close(outputs)
+
+    @property
+    def behind(self) -> bool:
+        """Whether results of windows have been put off, for the next `advance`."""
+        return len(self._unpublished) > 0
 
     def open_alerts(self) -> list[tuple[str, str, str]]:
         """Id, model and severity of every alert that stands open."""
@@ -205,7 +225,8 @@ class Decide:
         self._closing: list[Due] = []
         self._maturing: list[Due] = []
         self._ageing: list[Due] = []
-        self._stale: dict[WindowKey, None] = {}
+        self._changed: dict[WindowKey, None] = {}
+        self._unpublished = Unpublished()
         self._heeded: list[Command] = []
         # A model whose windows are all forgotten may have a rollout that has not ended.
         self._models = {key.model for table in (state.tests, state.delays) for key in table}
@@ -213,16 +234,17 @@ class Decide:
         self._records = Records(state, Held(), self._subject, self._asked_of)
         for window, known in state.windows.items():
             self._index(window, known)
-            if known.stale:
-                self._stale[window] = None
+        self._leaving = retired.leaving(self._records)
+        for window in sorted(key for key, known in state.windows.items() if known.stale):
+            self._note_changed(window)
 
     def _index(self, window: WindowKey, known: Window) -> None:
         subject = self._subject(window)
-        end = window.start_ms + subject.policy.window_ms
+        end = window.start_ms + subject.window_ms
         queues = (
             (self._closing, known.closed, subject.input_delay_ms),
             (self._maturing, known.matured, subject.label_delay_ms),
-            (self._ageing, False, merge.held_ms(subject.policy)),
+            (self._ageing, False, subject.held_ms),
         )
         for queue, done, delay in queues:
             if not done:
@@ -230,6 +252,16 @@ class Decide:
         self._models.add(window.model)
         self._peers[cohort(window)].add(window)
         self._records.held.add(window)
+
+    def _note_changed(self, window: WindowKey) -> None:
+        """Remember that the sums of a window changed; one that is open will be told anyway."""
+        self._changed[window] = None
+        known = self._state.windows.get(window)
+        if known is not None and known.closed:
+            if known.revision:
+                self._unpublished.changed(window)
+            else:
+                self._unpublished.new(window)
 
     def _subject(self, window: WindowKey) -> Subject:
         return self._subjects.of(
@@ -243,18 +275,18 @@ class Decide:
         """Results of groups change with those of the group that they are compared with."""
         for peer in sorted(self._peers[cohort(reference)]):
             if groups.other(self._state, peer) == reference:
-                known = self._state.windows.get(peer) or Window()
-                self._state.windows.put(peer, msgspec.structs.replace(known, stale=True))
-                self._stale[peer] = None
+                merge.mark_stale(self._state, peer)
+                self._note_changed(peer)
 
     def _mark(self, window: WindowKey, *, closed: bool = False, matured: bool = False) -> None:
         known = self._state.windows.get(window) or Window()
         self._state.windows.put(
             window,
             msgspec.structs.replace(
-                known, closed=known.closed or closed, matured=known.matured or matured
+                known, closed=known.closed or closed, matured=known.matured or matured, stale=True
             ),
         )
+        self._unpublished.new(window)
 
     def _turns(self, due: Due, part: Part, cut: dict[str, int]) -> list[alerts.Turn]:
         """Tests of a window that is due. Canaries and shadows are judged in rollouts."""
@@ -276,6 +308,7 @@ class Decide:
             note(self._state, window, stream)
         caring = self._cares(window, subject)
         against = groups.against(self._state, window, subject, part)
+        lost = shed(subject, inputs) if part is Part.INPUT else {}
         seen = Evidence(subject, vector, start_ms, against, inputs)
         occasion = alerts.Occasion(window, seen, due_ms, cut)
         turns = [
@@ -283,6 +316,7 @@ class Decide:
             for one in asked
             if one.test.part is part
             and (covered or one.test.metric in UNCOVERED)
+            and not lacks(lost, subject, one.test.metric, one.test.feature)
             and (caring or not is_care(one.test.detector))
         ]
         rules = (rule for rule in rules_of(subject) if rule.test.part is part)
@@ -400,7 +434,7 @@ class Decide:
     def _rollbacks(self, said: list[RolloutEvent], view: View) -> list[RolloutEvent]:
         """All that is said, and what commands, advice and time make of rollbacks."""
         heeded = [event for one in self._heeded for event in rollback.command(view, one)]
-        return heeded + rollback.follow(view, said) + rollback.clock(view, self._stale)
+        return heeded + rollback.follow(view, said) + rollback.clock(view, self._changed)
 
     def _reviews(
         self, said: Sequence[RolloutEvent], now: Watermarks, cut: dict[str, int]
@@ -410,21 +444,21 @@ class Decide:
         models = sorted(self._models)
         return review.advance(self._state, self._control, self._subjects, models, now, cut)
 
-    def _publish(self, fresh: Mapping[WindowKey, None], cut: dict[str, int]) -> list[WindowResult]:
-        """New windows in the order they fell due, then revisions of those that changed."""
-        revised = [
-            window
-            for window in sorted(self._stale)
-            if window not in fresh and (self._state.windows.get(window) or Window()).closed
-        ]
-        return [self._result(window, cut) for window in [*fresh, *revised]]
+    def _publish(self, lapsing: Sequence[WindowKey], cut: dict[str, int]) -> list[WindowResult]:
+        """Some new windows in the order they fell due, then revisions of those that changed, and
+        all that are about to be forgotten."""
+        if not self._with_results:
+            self._unpublished = Unpublished()
+            return []
+        chosen = self._unpublished.take(WORK_AT_ONCE, lambda window: self._subject(window).work)
+        return [self._result(one, cut) for one in (*chosen, *self._unpublished.among(lapsing))]
 
     def _result(self, window: WindowKey, cut: dict[str, int]) -> WindowResult:
         subject = self._subject(window)
         known = self._state.windows.get(window) or Window()
         known = msgspec.structs.replace(known, stale=False, revision=known.revision + 1)
         self._state.windows.put(window, known)
-        self._stale.pop(window, None)
+        self._unpublished.discard(window)
         late: Ints = merge.total(self._state, window, subject, (Part.LATE_INPUT,))
         return window_result(
             window,
@@ -449,28 +483,36 @@ class Decide:
         return completeness.expected_at(self._state, window, age_ms)
 
     def _gone(self, window: WindowKey, subject: Subject, now: Watermarks) -> bool:
-        """Whether a window was forgotten, so that what is left of it would mislead."""
-        if self._state.windows.get(window) is not None:
-            return False
+        """Whether a window not held was forgotten, so that what is left of it would mislead."""
         time_ms = now.labels_ms
-        return time_ms is not None and merge.expired(window, subject.policy, time_ms)
+        return time_ms is not None and merge.expired(window, subject, time_ms)
 
-    def _expire(self, now: Watermarks) -> None:
-        """Forget windows that nothing can change any more; one not judged yet is kept."""
-        lapsing: list[Due] = []
+    def _lapsing(self, now: Watermarks) -> list[WindowKey]:
+        """Windows that nothing can change any more; one not judged yet is kept."""
+        lapsing: list[WindowKey] = []
         kept: list[Due] = []
         for due in pop(self._ageing, now.labels_ms):
             known = self._state.windows.get(due[2]) or Window()
-            (lapsing if known.closed and known.matured else kept).append(due)
-        lapse(self._records, [window for _, _, window in lapsing])
-        for _, _, window in lapsing:
-            completeness.count_lapsed(self._state, window, self._subject(window))
-            merge.forget(self._state, window, self._subject(window).policy)
-            self._stale.pop(window, None)
+            if known.closed and known.matured:
+                lapsing.append(due[2])
+            else:
+                kept.append(due)
+        for due in kept:
+            heapq.heappush(self._ageing, due)
+        return lapsing
+
+    def _forget(self, lapsing: Sequence[WindowKey]) -> None:
+        """Forget windows, and keep of them what tests and the completeness of labels need."""
+        lapse(self._records, lapsing)
+        for window in lapsing:
+            subject = self._subject(window)
+            completeness.count_lapsed(self._state, window, subject)
+            merge.forget(self._state, window, subject)
             self._records.held.discard(window)
             peers = self._peers[cohort(window)]
             peers.discard(window)
             if not peers:
                 del self._peers[cohort(window)]
-        for due in kept:
-            heapq.heappush(self._ageing, due)
+        versions = {window.stream[:3] for window in lapsing}
+        last = {one for one in versions if not self._records.held.serves(one)}
+        self._leaving |= retired.kept_until(self._records, last)

@@ -30,6 +30,9 @@ OTHERS = {
     "no_labels": "share of predictions with a label, window after window,",
     "latency": "rate of slow answers",
     "strays": "number of rows sent to the wrong partition",
+    "shedding": "number of rows counted in part (INGEST is too far behind)",
+    "capped_segments": "number of rows beyond the segments that are kept apart",
+    "long_segments": "number of rows with a segment too long to be kept apart",
     "pit": "deviation of forecast quantiles (total variation)",
     "tv": "drift (total variation)",
     "constant_output": "share of the most common answer",
@@ -66,6 +69,9 @@ LABEL_BASED = {
 WATCHES = {"drift_list", "opinion"}
 """What raises no more than a watch, and has no budget that it could be above."""
 
+COUNTED = {"strays", "shedding", "capped_segments", "long_segments"}
+"""What is a number of rows."""
+
 ASSUMED = {"estimated_error_rate": ASSUMPTION} | dict.fromkeys(SMOOTH, "the test is asymptotic")
 """What an estimate or a test takes for granted."""
 
@@ -80,7 +86,7 @@ def level(metric: str, value: float | None) -> str:
     """
     if value is None:
         return "unknown"
-    if metric == "strays":
+    if metric in COUNTED:
         return f"{value:,.0f}"
     return f"{_figures(100 * value)} %" if metric in RATES else _figures(value)
 

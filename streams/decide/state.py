@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from schemas.summaries import Mark, Part
+from streams.decide.entries import Entries
 from streams.decide.incidents.records import (
     Incident,
     IncidentKey,
@@ -21,9 +22,18 @@ from streams.decide.incidents.records import (
     Standing,
     Unconfirmed,
 )
-from streams.decide.keys import BucketKey, CommandKey, GroupsKey, MonitorKey, StreamKey, WindowKey
+from streams.decide.keys import (
+    BucketKey,
+    CommandKey,
+    GroupsKey,
+    MonitorKey,
+    StreamKey,
+    Version,
+    WindowKey,
+)
 from streams.decide.rollback.book import RollbackBook
 from streams.decide.rollout.records import Aftercare, ReviewNotes, RolloutState, Trouble, TroubleKey
+from streams.decide.sums import Sums
 from streams.decide.table import Table
 from streams.decide.upkeep.records import Advised, Traffic, Training
 
@@ -54,10 +64,10 @@ class Ticks(msgspec.Struct, frozen=True):
     heard: bool = False
 
 
-class Pane(msgspec.Struct):
-    """The non-zero entries of each part of a pane, by place."""
+class Pane(msgspec.Struct, frozen=True):
+    """The parts of a pane."""
 
-    parts: dict[Part, dict[int, int]]
+    parts: dict[Part, Entries]
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -166,7 +176,7 @@ class Tests(Table[MonitorKey, MonitorState]):
 
     def __init__(self) -> None:
         super().__init__("test", MonitorKey, MonitorState)
-        self._open: defaultdict[tuple[str, str, str], set[MonitorKey]] = defaultdict(set)
+        self._open: defaultdict[Version, set[MonitorKey]] = defaultdict(set)
 
     def put(self, key: MonitorKey, value: MonitorState) -> None:
         """Set the memory of a test."""
@@ -183,6 +193,10 @@ class Tests(Table[MonitorKey, MonitorState]):
         """Tests with an open alert, of any segment of a stream's version, in order."""
         return sorted(self._open.get((stream.model, stream.version, stream.arm), ()))
 
+    def is_open(self, version: Version) -> bool:
+        """Whether any test of a version has an open alert."""
+        return version in self._open
+
     def open(self) -> list[MonitorKey]:
         """Every test with an open alert, in order."""
         return sorted(key for served in self._open.values() for key in served)
@@ -198,9 +212,13 @@ class Tests(Table[MonitorKey, MonitorState]):
 
 
 class State:
-    """Every table of DECIDE."""
+    """Every table of DECIDE; ``sums`` are no table, but what was added up of panes lately.
+
+    ``retired`` is what tests had spent that are forgotten, by model, in `ledger.UNIT`.
+    """
 
     def __init__(self) -> None:
+        self.sums = Sums()
         self.shards = Table("shard", int, Shard)
         self.clock = Table("clock", str, Watermarks)
         self.ticks = Table("ticks", str, Ticks)
@@ -209,6 +227,7 @@ class State:
         self.windows = Table("window", WindowKey, Window)
         self.tests = Tests()
         self.spending = Table("spending", BucketKey, int)
+        self.retired = Table("retired", str, int)
         self.rollouts = Table("rollout", str, RolloutState)
         self.rollbacks = Table("rollback", str, RollbackBook)
         self.aftercare = Table("aftercare", str, Aftercare)
@@ -237,7 +256,7 @@ class State:
         Raises
         ------
         ValueError
-            A row of no table, which says that another version wrote it.
+            A row of no table or of another shape, which says that another version wrote it.
         """
         state = cls()
         loaders: dict[str, Callable[[str, bytes], object]] = {
@@ -247,7 +266,12 @@ class State:
             table, _, key = name.partition(":")
             if table not in loaders:
                 raise ValueError(f"no table {table!r}; the checkpoint is of another version")
-            loaders[table](key, value)
+            try:
+                loaders[table](key, value)
+            except msgspec.MsgspecError as error:
+                raise ValueError(
+                    f"{name}: {error}; the checkpoint is of another version"
+                ) from error
         return state
 
     def _tables(self) -> list[Table[Any, Any]]:

@@ -63,11 +63,34 @@ class Subject:
         return ScoreMap.learn(known.n, known.positives) if same else None
 
     @property
+    def work(self) -> int:
+        """How much work the result of a window is: a feature takes half as long as all the rest."""
+        return 2 + len(self.features)
+
+    @cached_property
+    def pane_ms(self) -> int:
+        """Length of a pane."""
+        return self.policy.pane_ms
+
+    @cached_property
+    def window_ms(self) -> int:
+        """Length of a window."""
+        return self.policy.window_ms
+
+    @cached_property
+    def held_ms(self) -> int:
+        """How long after its end a window is kept: while labels are waited for, and one window
+        more for what is on its way."""
+        policy = self.policy
+        waited_ms = policy.horizon_ms + policy.lateness_ms + policy.label_lateness_ms
+        return waited_ms + self.window_ms
+
+    @cached_property
     def input_delay_ms(self) -> int:
         """How long after its end a window's predictions are complete."""
         return self.policy.lateness_ms
 
-    @property
+    @cached_property
     def label_delay_ms(self) -> int:
         """How long after its end a window's labels are mature and complete."""
         policy = self.policy

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from schemas.dead_letters import DeadLetter
+from schemas.overload import Shed
 from schemas.review import ReviewRequest
 from schemas.summaries import Mark, PaneDelta
+from streams.ingest.changes import Changes
 from streams.ingest.routes import Route
-from streams.ingest.store import Changes
 from streams.ingest.watermark import BEFORE_ALL
 
 
@@ -19,7 +20,8 @@ class ShardState(msgspec.Struct):
     """What a shard remembers besides the join store and the routes.
 
     ``shadowed`` are the models of which a shadow has named the answer it stands beside: only
-    theirs are looked up among the shadows.
+    theirs are looked up among the shadows. ``levels`` are those of shedding, by hash of the policy,
+    since this checkpoint; what is not named sheds nothing.
     """
 
     epoch: int
@@ -29,6 +31,7 @@ class ShardState(msgspec.Struct):
     pending: int = 0
     offsets: dict[str, int] = msgspec.field(default_factory=dict)
     shadowed: tuple[str, ...] = ()
+    levels: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 @dataclass
@@ -39,6 +42,22 @@ class Tally:
     late: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     joined: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     duplicates: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    shed: dict[tuple[str, Shed], int] = field(default_factory=lambda: defaultdict(int))
+
+
+@dataclass
+class Notes:
+    """What happened since the last checkpoint and is no sum."""
+
+    dead: list[DeadLetter] = field(default_factory=list)
+    reviews: list[ReviewRequest] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+
+    def take(self) -> Notes:
+        """All of it; the next rows start from nothing."""
+        taken = Notes(self.dead, self.reviews, self.tally)
+        self.dead, self.reviews, self.tally = [], [], Tally()
+        return taken
 
 
 @dataclass(frozen=True, slots=True)

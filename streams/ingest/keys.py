@@ -1,8 +1,8 @@
 """Keys of the join store.
 
-``p`` model prediction_id: a pending prediction. ``w`` model prediction_id: feedback that waits for
-its prediction. ``s`` model pair_id: the shadows of an answer. ``x``, ``y`` and ``v`` hour sequence:
-the keys of each kind that lapse in that hour.
+``w`` model prediction_id: feedback that waits for its prediction. ``s`` model pair_id: the shadows
+of an answer. ``y`` and ``v`` hour sequence: the keys of each kind that lapse in that hour. Pending
+predictions are in tables of their own (`streams.ingest.tables`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import msgspec
 HOUR_MS = 3_600_000
 
 Listed: TypeAlias = tuple[bytes, int]
-"""A key, and the event time of its value when it was listed: a newer value is listed anew."""
+"""A key, and when its value was to lapse when it was listed: a newer value is listed anew."""
 
-PENDING, WAITING, SHADOWS = b"p", b"w", b"s"
-LAPSES = {PENDING: b"x", WAITING: b"y", SHADOWS: b"v"}
+WAITING, SHADOWS = b"w", b"s"
+KINDS = (WAITING, SHADOWS)
+LAPSES = {WAITING: b"y", SHADOWS: b"v"}
 
 
 def key(kind: bytes, model: str, prediction_id: str) -> bytes:
@@ -26,8 +27,8 @@ def key(kind: bytes, model: str, prediction_id: str) -> bytes:
 
     Examples
     --------
-    >>> key(PENDING, "m", "id-1")
-    b'p\\x00\\x01mid-1'
+    >>> key(WAITING, "m", "id-1")
+    b'w\\x00\\x01mid-1'
     """
     return kind + name(model, prediction_id)
 
@@ -40,11 +41,12 @@ def name(model: str, prediction_id: str) -> bytes:
     >>> key(WAITING, "m", "id-1") == WAITING + name("m", "id-1")
     True
     """
-    return _prefix(model) + prediction_id.encode()
+    return prefix(model) + prediction_id.encode()
 
 
 @lru_cache(maxsize=10_000)
-def _prefix(model: str) -> bytes:
+def prefix(model: str) -> bytes:
+    """What the names of a model's predictions begin with."""
     encoded = model.encode()
     return len(encoded).to_bytes(2, "big") + encoded
 
@@ -64,6 +66,11 @@ def lapse_range(kind: bytes, until_ms: int) -> tuple[bytes, bytes]:
     """First and end of the lapse lists of hours that have ended by ``until_ms``."""
     hour = max(until_ms // HOUR_MS, 0)
     return LAPSES[kind], LAPSES[kind] + hour.to_bytes(6, "big")
+
+
+def every_lapse(kind: bytes) -> tuple[bytes, bytes]:
+    """First and end of all lapse lists of a kind."""
+    return LAPSES[kind], LAPSES[kind] + b"\xff" * 6
 
 
 def pack_listed(listed: list[Listed]) -> bytes:

@@ -14,7 +14,7 @@ REVIEWED, DISAGREED, FLIPPED = 4, 8, 16
 """Marks of its history: a person looked at a label that was there, and changed it; other feedback
 said something else than earlier feedback."""
 
-_HISTORY = REVIEWED | DISAGREED | FLIPPED
+HISTORY = REVIEWED | DISAGREED | FLIPPED
 
 CHANCES = 60_000
 """Propensities are kept as multiples of 1/60,000, at least one; 0 stands for none."""
@@ -63,7 +63,7 @@ class LabelState(msgspec.Struct, frozen=True, gc=False):
         return LabelState(
             truth=said.truth,
             time_ms=said.time_ms,
-            marks=self.marks & _HISTORY | said.marks | _history(self, said),
+            marks=self.marks & HISTORY | said.marks | _history(self, said),
             source=self.source,
             chance=said.chance or self.chance,
         )

@@ -2,22 +2,19 @@
 
 A pending prediction lapses when both watermarks have passed all feedback that could still be
 joined, and so do the shadows of an answer; feedback that waits lapses when no prediction can come
-for it any more. Keys are listed by the hour in which they lapse, so that nothing is searched and
-memory does not grow.
+for it any more. Predictions lie together by the hour in which they lapse. What waits is listed by
+that hour, so that nothing is searched and memory does not grow.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from schemas.dead_letters import DeadLetter
 from streams.ingest import keys
 from streams.ingest.join import unmatched
-from streams.ingest.pending import time_of, unpack_waiting
+from streams.ingest.pending import unpack_waiting
 from streams.ingest.shadows import unpack_shadows
 from streams.ingest.store import Overlay
 
@@ -28,27 +25,15 @@ to four bytes), so that a list fits into a record of the log."""
 
 @dataclass
 class Lapses:
-    """Keys put since the last checkpoint, by kind and hour."""
+    """Keys of what waits, put since the last checkpoint, by kind and hour."""
 
     _new: dict[tuple[bytes, int], list[keys.Listed]] = field(
         default_factory=lambda: defaultdict(list)
     )
 
-    def note(self, kind: bytes, key: bytes, *, time_ms: int, kept_ms: int) -> None:
-        """Remember that a value of ``time_ms`` lapses ``kept_ms`` later."""
-        hour = max(time_ms + kept_ms, 0) // keys.HOUR_MS
-        self._new[kind, hour].append((key, time_ms))
-
-    def note_many(
-        self, kind: bytes, places: Sequence[bytes], *, times_ms: Sequence[int], kept_ms: int
-    ) -> None:
-        """The same for values of several times."""
-        hours = np.maximum(np.array(times_ms, np.int64) + kept_ms, 0) // keys.HOUR_MS
-        if hours.size and hours.min() == hours.max():
-            self._new[kind, int(hours[0])] += zip(places, times_ms, strict=True)
-            return
-        for place, time_ms, hour in zip(places, times_ms, hours.tolist(), strict=True):
-            self._new[kind, hour].append((place, time_ms))
+    def note(self, kind: bytes, key: bytes, *, until_ms: int) -> None:
+        """Remember when a value lapses."""
+        self._new[kind, max(until_ms, 0) // keys.HOUR_MS].append((key, until_ms))
 
     def save(self, store: Overlay, epoch: int, sequence: int) -> None:
         """Write the new lists."""
@@ -60,8 +45,8 @@ class Lapses:
 
 
 AT_ONCE = 100_000
-"""Keys that one checkpoint drops before it leaves the rest to the next: an hour of a busy shard
-is more than one transaction should hold."""
+"""Keys of what waits that one checkpoint drops before it leaves the rest to the next: an hour of a
+busy shard is more than one transaction should hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +72,9 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
     at_once
         Stop after the list in which so many keys have been looked at.
     """
-    dropped, seen = 0, 0
+    dropped, seen = store.drop(pending_ms), 0
     dead: list[DeadLetter] = []
     for kind, until_ms in (
-        (keys.PENDING, pending_ms),
         (keys.SHADOWS, pending_ms),
         (keys.WAITING, waiting_ms),
     ):
@@ -100,12 +84,10 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
             listed = keys.unpack_listed(packed)
             seen += len(listed)
             values = store.get_many([key for key, _ in listed])
-            for (key, time_ms), value in zip(listed, values, strict=True):
-                if value is None or _time_ms(kind, value) != time_ms:
+            for (key, listed_ms), value in zip(listed, values, strict=True):
+                if value is None or _until_ms(kind, value) != listed_ms:
                     continue
-                if kind == keys.PENDING:
-                    dropped += 1
-                elif kind == keys.SHADOWS:
+                if kind == keys.SHADOWS:
                     dropped += len(unpack_shadows(value).entries)
                 else:
                     dead += [unmatched(feedback) for feedback in unpack_waiting(value)]
@@ -114,9 +96,7 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
     return Lapsed(dropped, dead, more=False)
 
 
-def _time_ms(kind: bytes, value: bytes) -> int:
-    if kind == keys.PENDING:
-        return time_of(value)
+def _until_ms(kind: bytes, value: bytes) -> int:
     if kind == keys.SHADOWS:
         return unpack_shadows(value).until_ms
     return max(feedback.until_ms for feedback in unpack_waiting(value))

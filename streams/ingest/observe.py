@@ -2,100 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from operator import itemgetter
 from zlib import crc32
 
-import msgspec
 import numpy as np
 
-from detectors.inputs import REPEAT_BUCKETS, Value, add_features
+from detectors.inputs import REPEAT_BUCKETS
 from detectors.latency import ddsketch
 from detectors.outcomes.calibration import bin_of
 from detectors.outcomes.contract import Tails
-from detectors.summary import CellBuilder, Cells
-from schemas.hot import HotPrediction
+from detectors.summary import Builder, CellBuilder, Cells, Ints
+from detectors.sums import Sums
+from streams.ingest.numbered import Numbered, marked
 from streams.ingest.panes import Panes, Slots
 from streams.ingest.plan import Plan
+from streams.ingest.rows import PredictionRows
 
 
-def observe(
-    plan: Plan, events: Sequence[HotPrediction], tails: Tails, slots: Slots, panes: Panes
-) -> None:
-    """Add predictions of one plan to their panes; all sequences have length n."""
-    panes.add(
-        plan, cells_of(plan, events, tails), slots, np.ones(len(events), np.int64), labels=False
-    )
+def observe(plan: Plan, rows: PredictionRows, tails: Tails, slots: Slots, panes: Panes) -> None:
+    """Add n predictions of one plan to their panes."""
+    sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
+    add_answers(sums, plan, rows, tails)
+    wholes, places = panes.wholes(slots)
+    # Segments keep no features, so these are summed over all of them at once.
+    whole = Sums(plan.inputs, places[slots.groups], len(wholes))
+    add_features(whole, plan, rows)
+    add_extras(whole, plan, rows)
+    for place, vector in zip(places.tolist(), sums.sums, strict=True):
+        whole.sums[place] += vector
+    panes.add_wholes(whole.sums, wholes)
+    panes.add_segments(sums.sums, slots.distinct, plan.segment_size)
 
 
-def cells_of(plan: Plan, events: Sequence[HotPrediction], tails: Tails) -> Cells:
+def cells_of(plan: Plan, rows: PredictionRows, tails: Tails) -> Cells:
     """What each of n predictions adds to an input pane, whichever pane it is in."""
     build = CellBuilder(plan.inputs)
-    every = np.arange(len(events))
+    add_rows(build, plan, rows, tails)
+    return build.build()
+
+
+def add_rows(build: Builder, plan: Plan, rows: PredictionRows, tails: Tails) -> None:
+    """Add n predictions to a builder of the plan's input layout."""
+    add_answers(build, plan, rows, tails)
+    add_features(build, plan, rows)
+    add_extras(build, plan, rows)
+
+
+def add_answers(build: Builder, plan: Plan, rows: PredictionRows, tails: Tails) -> None:
+    """Count rows, and add their answers."""
+    every = np.arange(len(rows))
     build.ones("n", every)
-    build.ones("n_error", np.flatnonzero([event.error is not None for event in events]))
+    build.ones("n_error", np.flatnonzero(rows.errors()))
     build.ones("n_positive", np.flatnonzero(plan.outcome.positive(tails)))
     build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
-    _latency(build, plan, events)
+    _latency(build, plan, rows)
     _score(build, plan, tails)
     plan.answers.add(build, tails)
-    add_features(build, plan.features, _columns(events, [one.name for one in plan.features]))
+
+
+def add_features(build: Builder, plan: Plan, rows: PredictionRows) -> None:
+    """Add the features of all rows of a builder."""
+    features = plan.summed
+    words = (rows.words(one.name) for one in features.others)
+    features.add(build, rows.numbers(features.numeric), words)
+
+
+def add_extras(build: Builder, plan: Plan, rows: PredictionRows) -> None:
+    """Add repeated inputs and embeddings, where the plan has them."""
     if "repeats" in plan.inputs:
-        _repeats(build, events)
+        _repeats(build, rows)
     for column in plan.embeddings:
-        column.add(build, [event.embeddings.get(column.name) for event in events])
-    return build.build()
+        column.add(build, rows.embedding(column.name))
 
 
 def count(plan: Plan, field: str, slots: Slots, panes: Panes) -> None:
     """Count rows that are not observed (duplicates, strays) in one field."""
-    build = CellBuilder(plan.inputs)
-    n = len(slots.groups)
-    build.ones(field, np.arange(n))
-    panes.add(plan, build.build(), slots, np.ones(n, np.int64), labels=False)
+    sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
+    every: Ints = np.arange(len(slots.groups))
+    sums.ones(field, every)
+    panes.add_sums(plan, sums.sums, slots, labels=False)
 
 
-def _columns(events: Sequence[HotPrediction], names: Sequence[str]) -> Iterable[Sequence[Value]]:
-    """Values of each feature; None where an event has none."""
-    table = [_features(event) for event in events]
-    if len(names) > 1:
-        with suppress(KeyError):
-            # Where no event lacks any of them, which is the rule, all are taken at once.
-            return zip(*map(itemgetter(*names), table), strict=True)
-    return ([row.get(name) for row in table] for name in names)
+def count_cut(plan: Plan, numbered: Numbered | None, slots: Slots, panes: Panes) -> None:
+    """Count rows with a value of a segment that has no stream of its own, by key."""
+    if numbered is None or (numbered.capped is None and numbered.long is None):
+        return
+    sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
+    for field, bits in (("capped", numbered.capped), ("long", numbered.long)):
+        if bits is not None:
+            sums.ones(field, *marked(bits))
+    panes.add_sums(plan, sums.sums, slots, labels=False)
 
 
-def _features(event: HotPrediction) -> Mapping[str, Value]:
-    """Features by name; a signal of the output stands in where there is no such feature."""
-    signals = event.output.signals
-    return {**signals, **event.features} if signals else event.features
-
-
-def _repeats(build: CellBuilder, events: Sequence[HotPrediction]) -> None:
+def _repeats(build: Builder, rows: PredictionRows) -> None:
     """Count rows by bucket of a hash of their features; one without features is no input."""
-    rows = np.flatnonzero([bool(event.features) for event in events])
-    buckets = [crc32(_bytes(events[row].features)) % REPEAT_BUCKETS for row in rows.tolist()]
-    build.ones("repeats", rows, np.array(buckets, np.int64))
+    found = [(i, crc32(each)) for i, each in enumerate(rows.inputs()) if each is not None]
+    places = np.array([i for i, _ in found], np.int64)
+    build.ones("repeats", places, np.array([hashed % REPEAT_BUCKETS for _, hashed in found]))
 
 
-def _bytes(features: Mapping[str, Value]) -> bytes:
-    """The same for the same values, in whichever order an event names them."""
-    return msgspec.json.encode(features, order="sorted")
-
-
-def _latency(build: CellBuilder, plan: Plan, events: Sequence[HotPrediction]) -> None:
-    every = np.array([event.latency_ms for event in events], np.float64)
-    rows = np.flatnonzero(~np.isnan(every))
-    latency = every[rows]
-    build.ones("latency_n", rows)
-    build.ones("latency", rows, ddsketch.keys(latency))
+def _latency(build: Builder, plan: Plan, rows: PredictionRows) -> None:
+    every = rows.latencies()
+    known = np.flatnonzero(~np.isnan(every))
+    latency = every[known]
+    build.ones("latency_n", known)
+    build.ones("latency", known, ddsketch.keys(latency))
     budget = plan.policy.budgets.latency
     if budget is not None:
-        build.ones("latency_over", rows[latency > budget.limit_ms])
+        build.ones("latency_over", known[latency > budget.limit_ms])
 
 
-def _score(build: CellBuilder, plan: Plan, tails: Tails) -> None:
+def _score(build: Builder, plan: Plan, tails: Tails) -> None:
     score = plan.outcome.score(tails)
     rows = np.flatnonzero(~np.isnan(score))
     build.ones("score_n", rows)

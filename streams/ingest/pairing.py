@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from detectors.outcomes.contract import Tails
+from detectors.summary import Ints
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.predictions import Arm
 from streams.ingest import keys
 from streams.ingest.admit import Admitted
+from streams.ingest.block import Block
 from streams.ingest.label_changes import UNLABELLED, LabelChanges, Labels, labels_of
 from streams.ingest.lapse import Lapses
+from streams.ingest.names import Names
 from streams.ingest.observe import count
 from streams.ingest.panes import Panes, Slots
 from streams.ingest.pending import Pending
@@ -30,6 +34,14 @@ from streams.ingest.shadows import (
 from streams.ingest.store import Overlay
 
 
+class Split(NamedTuple):
+    """Shadows seen for the first time, duplicates, and a dead letter for each too many."""
+
+    fresh: Ints
+    twice: Ints
+    dead: list[DeadLetter]
+
+
 class Pairing:
     """The shadows of a shard.
 
@@ -43,29 +55,27 @@ class Pairing:
         self._panes = panes
         self._lapses = lapses
 
-    def split(
-        self, rows: Sequence[Admitted]
-    ) -> tuple[list[Admitted], list[Admitted], list[DeadLetter]]:
-        """Shadows seen for the first time, duplicates, and a dead letter for each too many."""
-        fresh: list[Admitted] = []
-        duplicates: list[Admitted] = []
+    def split(self, rows: Sequence[Admitted]) -> Split:
+        """Which shadows are seen for the first time."""
+        fresh: list[int] = []
+        twice: list[int] = []
         dead: list[DeadLetter] = []
         known = self._load(item.name for item in rows)
         live: dict[bytes, dict[str, int]] = {}
-        for item in rows:
+        for row, item in enumerate(rows):
             if item.name not in live:
                 found = known.get(item.name)
                 entries = found.entries if found else []
                 live[item.name] = {entry.id: entry.until_ms for entry in entries}
             ids, name = live[item.name], item.row.event.prediction_id
             if item.watermark_ms <= ids.get(name, item.watermark_ms - 1):
-                duplicates.append(item)
+                twice.append(row)
             elif sum(until >= item.watermark_ms for until in ids.values()) >= MOST:
                 dead.append(_crowded(item))
             else:
                 ids[name] = item.row.time_ms + item.plan.kept_ms
-                fresh.append(item)
-        return fresh, duplicates, dead
+                fresh.append(row)
+        return Split(np.array(fresh, np.int64), np.array(twice, np.int64), dead)
 
     def shadows_came(
         self,
@@ -83,8 +93,10 @@ class Pairing:
         """
         forgotten = 0
         known = self._load(item.name for item in rows)
-        packed = self._store.get_many([keys.PENDING + item.name for item in rows])
-        for item, route, tail, value in zip(rows, routes, tails, packed, strict=True):
+        found = self._store.find(Names.of_bytes([item.name for item in rows]))
+        places = {row: place for place, row in enumerate(found.rows.tolist())}
+        records = found.records()
+        for row, (item, route, tail) in enumerate(zip(rows, routes, tails, strict=True)):
             shadow = Shadow(
                 id=item.row.event.prediction_id,
                 on_time=not item.late,
@@ -99,19 +111,21 @@ class Pairing:
             forgotten += len(beside.entries) - len(kept)
             beside.entries = [*kept, shadow]
             until_ms = max(beside.until_ms, shadow.until_ms)
-            if value is not None:
-                served = Pending.unpack(value)
+            if row in places:
+                place = places[row]
+                served = Pending.unpack(records[place])
                 watermark_ms = max(item.watermark_ms, served_ms.get(item.name, item.watermark_ms))
                 if self._meet(shadow, served, plan, watermark_ms, changes):
                     until_ms = max(until_ms, served.time_ms + plan.kept_ms)
                     served.shadowed = True
-                    self._store.put(keys.PENDING + item.name, served.pack())
+                    self._store.update(found.addresses[[place]], [served.pack()])
             self._save(item.name, beside, until_ms)
         return forgotten
 
-    def waiting_for(self, rows: Sequence[Admitted], models: Sequence[str]) -> dict[bytes, Shadows]:
+    def waiting_for(self, model: str, block: Block, models: Sequence[str]) -> dict[bytes, Shadows]:
         """Shadows that are there already, by the name of the answer that now comes."""
-        return self._load(item.name for item in rows if item.row.event.model in models)
+        found = self._store.waiting(keys.SHADOWS, block.names) if model in models else {}
+        return {name: unpack_shadows(value) for name, value in found.items()}
 
     def served_came(
         self,
@@ -182,7 +196,7 @@ class Pairing:
         beside.until_ms = until_ms
         place = keys.SHADOWS + name
         self._store.put(place, pack_shadows(beside))
-        self._lapses.note(keys.SHADOWS, place, time_ms=until_ms, kept_ms=0)
+        self._lapses.note(keys.SHADOWS, place, until_ms=until_ms)
 
 
 def _is_lost(shadow: Shadow, watermark_ms: int) -> bool:

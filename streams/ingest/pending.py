@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.outcomes.contract import Label, Tails
+from detectors.outcomes.contract import Tails, portable
+from detectors.summary import Ints
 from streams.ingest.admit import AdmittedFeedback
 from streams.ingest.label_state import NEVER, NO_LABEL, LabelState
+from streams.ingest.ragged import Octets
+from streams.ingest.rows import Bools
 
 _HEADER = struct.Struct("<BIqdqBBHdqBBH")
-_TIME = struct.Struct("<q")
-_TIME_AT = struct.calcsize("<BI")
 _COLUMNS = [
     ("flags", "u1"),
     ("route", "<u4"),
@@ -34,7 +37,19 @@ _COLUMNS = [
 ]
 """The header as numpy names it."""
 
+HEADER = np.dtype(_COLUMNS)
+"""The part of a packed prediction that does not depend on its task."""
+
+STATES = slice(struct.calcsize("<BIq"), HEADER.itemsize)
+"""Where a packed prediction has its label states."""
+
 ON_TIME, HAS_MATURE, HAS_FINAL, SHADOWED = 1, 2, 4, 8
+
+
+@cache
+def record_type(tail: np.dtype[Any]) -> np.dtype[Any]:
+    """A packed prediction as numpy sees it; ``tail`` is that of its task."""
+    return np.dtype([*_COLUMNS, ("tail", tail)])
 
 
 class Pending(msgspec.Struct, gc=False):
@@ -96,37 +111,32 @@ class Pending(msgspec.Struct, gc=False):
         )
 
 
-def time_of(value: bytes) -> int:
-    r"""The time of a packed prediction.
-
-    Examples
-    --------
-    >>> time_of(Pending(True, 3, 60_000, b"\x07").pack())
-    60000
-    """
-    time_ms: int = _TIME.unpack_from(value, _TIME_AT)[0]
-    return time_ms
+UNLABELLED = Pending(False, 0, 0, b"").pack()[STATES]
+"""The label states of a packed prediction that never had a label."""
 
 
 def pack_new(
-    on_time: Sequence[bool], routes: Sequence[int], times_ms: Sequence[int], tails: Tails
-) -> list[bytes]:
-    r"""`Pending.pack` of predictions without a label, all of shape (n,).
+    on_time: Sequence[bool] | Bools,
+    routes: Sequence[int] | Ints,
+    times_ms: Sequence[int] | Ints,
+    tails: Tails,
+) -> Octets:
+    r"""`Pending.pack` of predictions without a label, all of shape (n,); the packed (n, width).
 
     Examples
     --------
     >>> tails = np.array([(7,)], np.dtype([("known", "u1")]))
-    >>> pack_new([True], [3], [60_000], tails) == [Pending(True, 3, 60_000, b"\x07").pack()]
+    >>> packed = pack_new([True], [3], [60_000], tails)
+    >>> packed[0].tobytes() == Pending(True, 3, 60_000, b"\x07").pack()
     True
     """
-    records = np.zeros(len(tails), np.dtype([*_COLUMNS, ("tail", tails.dtype)]))
+    records = np.zeros(len(tails), record_type(tails.dtype))
     records["flags"] = np.array(on_time, np.bool_) * ON_TIME
     records["route"] = routes
     records["time_ms"] = times_ms
     records["mature_time_ms"] = records["final_time_ms"] = NEVER
     records["tail"] = tails
-    packed, size = records.tobytes(), records.itemsize
-    return [packed[i : i + size] for i in range(0, len(packed), size)]
+    return records.view(np.uint8).reshape(len(records), records.itemsize)
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
@@ -175,11 +185,6 @@ def tails_of(pending: list[bytes], dtype: np.dtype[np.void]) -> Tails:
     return tails
 
 
-def _portable(label: Label) -> Label:
-    """A label that MessagePack can hold: it knows no integer beyond 64 bits, JSON does."""
-    return str(label) if isinstance(label, int) and abs(label) >= 1 << 63 else label
-
-
 def waiting_of(item: AdmittedFeedback, skew_ms: int) -> Waiting:
     """Feedback as it waits for its prediction."""
     event, record = item.row.event, item.row.record
@@ -189,7 +194,7 @@ def waiting_of(item: AdmittedFeedback, skew_ms: int) -> Waiting:
         late=item.late,
         watermark_ms=item.watermark_ms,
         kind=str(event.kind),
-        label=_portable(event.label),
+        label=portable(event.label),
         value=event.value,
         signals=event.signals,
         topic=record.topic,

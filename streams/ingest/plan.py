@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
 
 from detectors.answers import Answers, answers_of
 from detectors.embeddings.columns import EmbeddingColumn, columns_of
-from detectors.inputs import Feature, features_of, input_layout, score_edges
+from detectors.inputs import (
+    Feature,
+    Features,
+    counted_fields,
+    features_of,
+    input_layout,
+    score_edges,
+)
 from detectors.outcomes import Outcome, layout, outcome_of
 from detectors.outcomes.feedback import PAIRED, SHARED, sources_of
-from detectors.summary import Floats, Layout
+from detectors.summary import Floats, Ints, Layout
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.control import Control
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,16 @@ class Plan:
         return features_of(self.policy, self.reference)
 
     @cached_property
+    def summed(self) -> Features:
+        """The features as they are summed."""
+        return Features(self.inputs, self.features)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Names of features that are not numeric."""
+        return tuple(one.name for one in self.summed.others)
+
+    @cached_property
     def embeddings(self) -> tuple[EmbeddingColumn, ...]:
         """Embeddings in order of name."""
         return columns_of(self.reference)
@@ -57,9 +79,26 @@ class Plan:
         return input_layout(self.policy, self.reference, whole=False).size
 
     @cached_property
+    def counted_size(self) -> int:
+        """How much of an input vector a segment keeps, come what may."""
+        return len(counted_fields(self.policy))
+
+    @cached_property
+    def has_extras(self) -> bool:
+        """Whether anything is done with rows that is given up first."""
+        review = self.policy.review
+        asks = bool(review.flagged or review.uncertain or review.audit)
+        return asks or bool(self.embeddings) or "repeats" in self.inputs
+
+    @cached_property
     def labels(self) -> Layout:
         """Layout of the label pane."""
         return layout(self.outcome, self.policy)
+
+    @cached_property
+    def slices(self) -> tuple[str, ...]:
+        """Keys of segments and groups, in the order in which routes have them."""
+        return tuple(self.policy.slices)
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -125,6 +164,67 @@ class Plan:
         return time_ms - time_ms % self.window_ms + self.window_ms
 
 
+def coded(values: Sequence[T]) -> tuple[list[T], Ints]:
+    """Distinct values in order of their first, and the place of each one's.
+
+    Examples
+    --------
+    >>> coded(["b", "a", "b"])
+    (['b', 'a'], array([0, 1, 0]))
+    """
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    if len(places) == 1:
+        return list(places), np.zeros(len(values), np.int64)
+    codes = np.fromiter(map(places.__getitem__, values), np.int64, len(values))
+    return list(places), codes
+
+
+def first_of(places: Ints, count: int) -> Ints:
+    """The first row of each of ``count`` places; -1 where one has none.
+
+    Examples
+    --------
+    >>> first_of(np.array([0, 0, 1, 0]), 2).tolist()
+    [0, 2]
+    """
+    first: Ints = np.full(count, -1)
+    first[places[::-1]] = np.arange(len(places) - 1, -1, -1)
+    return first
+
+
+def crossed(columns: Sequence[tuple[Sequence[T], Ints]]) -> tuple[list[tuple[T, ...]], Ints]:
+    """Distinct rows of coded columns in order of their first, and the place of each row's.
+
+    Parameters
+    ----------
+    columns
+        As `coded` gives them, with codes of shape (n,); one at least.
+
+    Examples
+    --------
+    >>> rows, places = crossed([coded(["b", "a", "b", "b"]), coded([1, 1, 2, 1])])
+    >>> rows, places.tolist()
+    ([('b', 1), ('a', 1), ('b', 2)], [0, 1, 2, 0])
+    """
+    codes, span = columns[0][1], len(columns[0][0])
+    for values, more in columns[1:]:
+        if len(values) > 1:
+            codes, span = codes * len(values) + more, span * len(values)
+        if span > 4 * len(codes) + 1_000:
+            _, codes = np.unique(codes, return_inverse=True)
+            span = len(codes)
+    first = first_of(codes, span)
+    present = np.flatnonzero(first >= 0)
+    order = np.argsort(first[present])
+    places = np.empty(span, np.int64)
+    places[present[order]] = np.arange(len(present))
+    rows = [
+        tuple(values[int(column[row])] for values, column in columns)
+        for row in first[present[order]].tolist()
+    ]
+    return rows, places[codes]
+
+
 class Plans:
     """Plans of every model, from the control records."""
 
@@ -145,6 +245,12 @@ class Plans:
         """How long any model keeps pending predictions at a time; None while there is no model."""
         plans = [self.at(model, time_ms) for model in self._control.models()]
         return max((plan.kept_ms for plan in plans if plan is not None), default=None)
+
+    def policies(self, hashes: Iterable[str]) -> dict[str, Policy]:
+        """Policies that rows were read by, and those of some hashes, as far as they are known."""
+        known = {hash_: self._control.policy(hash_) for hash_ in hashes}
+        found = {hash_: policy for hash_, policy in known.items() if policy is not None}
+        return found | {plan.policy_hash: plan.policy for plan in self._plans.values()}
 
     def at_each(self, models: Sequence[str], times_ms: Sequence[int]) -> list[Plan | None]:
         """`at` for many rows; a model is looked up once where it has one plan for all of them.
@@ -178,6 +284,28 @@ class Plans:
             steady[model] if model in steady else self.at(model, time_ms)
             for model, time_ms in zip(models, times_ms, strict=True)
         ]
+
+    def in_columns(self, models: Sequence[str], times_ms: Ints) -> tuple[list[Plan | None], Ints]:
+        """`at` for n rows: the plans, and the place among them of each row's, shape (n,)."""
+        distinct, codes = coded(models)
+        return self.in_codes(distinct, codes, times_ms)
+
+    def in_codes(
+        self, models: Sequence[str], codes: Ints, times_ms: Ints
+    ) -> tuple[list[Plan | None], Ints]:
+        """`in_columns` for n rows of which row i is of ``models[codes[i]]``."""
+        if not len(codes):
+            return [], np.zeros(0, np.int64)
+        first_ms, last_ms = int(times_ms.min()), int(times_ms.max())
+        active = self._control.active
+        if all(active(model, first_ms) is active(model, last_ms) for model in models):
+            return [self.at(model, last_ms) for model in models], codes
+        each = [
+            self.at(models[code], time_ms)
+            for code, time_ms in zip(codes.tolist(), times_ms.tolist(), strict=True)
+        ]
+        _, which = coded([id(plan) for plan in each])
+        return list({id(plan): plan for plan in each}.values()), which
 
     def of(self, policy_hash: str, reference_hash: str) -> Plan | None:
         """The plan of two hashes, None while one of them is not known."""

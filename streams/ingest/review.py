@@ -10,8 +10,6 @@ References
 ----------
 .. [1] Horvitz, Thompson, A generalization of sampling without replacement from a finite universe,
    JASA 47, 1952.
-.. [2] Steele, Lea, Flood, Fast splittable pseudorandom number generators, OOPSLA 2014: the mixing
-   of SplitMix64.
 """
 
 from __future__ import annotations
@@ -33,7 +31,8 @@ from schemas.policy import SCORED, Task
 from schemas.predictions import Arm
 from schemas.review import ReviewReason, ReviewRequest
 from streams.ingest import keys
-from streams.ingest.admit import Admitted
+from streams.ingest.block import Block
+from streams.ingest.draw import uniform
 from streams.ingest.label_state import FLIPPED, LabelState
 from streams.ingest.pending import Pending, Waiting, tails_of
 from streams.ingest.plan import Plan
@@ -65,13 +64,8 @@ class _Asked:
     """What tells the request from others for the same prediction and reason."""
 
 
-def requests(
-    plan: Plan, rows: Sequence[Admitted], tails: Tails, numbers: Sequence[int], routes: Routes
-) -> list[ReviewRequest]:
-    """Requests for new predictions of one plan; all sequences have length n.
-
-    ``numbers`` are those of the rows' routes. Only what the baseline served is asked for.
-    """
+def requests(plan: Plan, block: Block, tails: Tails, routes: Routes) -> list[ReviewRequest]:
+    """Requests for n new predictions of one plan. Only what the baseline served is asked for."""
     review = plan.policy.review
     if not (review.flagged or review.uncertain or review.audit):
         return []
@@ -81,21 +75,21 @@ def requests(
     shares = np.array([review.share(reason) for reason in REASONS])
     seeds = np.array([_SEEDS[reason] for reason in REASONS], np.uint64)
     reasons = place[candidates]
-    drawn = draws([rows[i].name for i in candidates.tolist()], seeds[reasons])
+    drawn = draws([block.names.name(i) for i in candidates.tolist()], seeds[reasons])
     found = []
     for i in candidates[drawn < shares[reasons]].tolist():
-        event = rows[i].row.event
+        event = block.rows.event(i)
         if event.arm == Arm.BASELINE:
             reason = REASONS[place[i]]
             asked = _Asked(
                 prediction_id=event.prediction_id,
-                time_ms=rows[i].row.time_ms,
+                time_ms=int(block.rows.times_ms[i]),
                 reason=reason,
                 stratum=_stratum(plan, reason, score[i]),
                 score=float(score[i]),
                 label=_answer(plan, event),
             )
-            found.append(_request(plan, routes[numbers[i]], asked))
+            found.append(_request(plan, routes[int(block.routes[i])], asked))
     return found
 
 
@@ -141,11 +135,7 @@ def draws(names: Sequence[bytes], seeds: NDArray[np.uint64]) -> Floats:
     >>> draws([b"p1", b"p2", b"p1"], seeds).round(3).tolist()
     [0.208, 0.29, 0.101]
     """
-    x = np.fromiter(map(crc32, names), np.uint64, len(names)) ^ seeds
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return uniform(np.fromiter(map(crc32, names), np.uint64, len(names)) ^ seeds)
 
 
 def _reasons(plan: Plan, tails: Tails, score: Floats) -> Ints:

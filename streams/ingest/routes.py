@@ -1,23 +1,38 @@
-"""Routes: the streams that a row belongs to, interned as small numbers."""
+"""Routes: the streams that a row belongs to, interned as small numbers.
+
+What events name is theirs to choose, so a policy bounds how many routes it makes. Values of
+segments beyond ``max_segments`` share the stream `OTHER`; a row of a new combination beyond
+``max_combinations`` counts in no segment, only in the stream of all; new versions beyond
+``max_versions`` are refused. Combinations and versions are those that are new in a stretch of 30
+days of event time, so that those of last year take no room. Who finds room follows from the order
+of the log.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
+import numpy as np
 
-from schemas.hot import HotPrediction
+from detectors.summary import Ints
 from schemas.summaries import OTHER
-from streams.ingest.plan import Plan
+from streams.ingest.numbered import REFUSED, Found, Numbered
+from streams.ingest.plan import Plan, Plans, crossed, first_of
+from streams.ingest.rows import Kind
 
 MAX_LENGTH = 200
 """Longest value of a segment or group, in characters: it is repeated with every pane."""
 
+STRETCH_MS = 30 * 86_400_000
+"""New combinations and versions are counted in stretches of event time of this length."""
+
 
 class Route(msgspec.Struct, frozen=True):
     """Who made a prediction, under which policy, and in which segments and groups
-    (``key=value``)."""
+    (``key=value``). ``since_ms`` is the time of the first row."""
 
     model: str
     version: str
@@ -25,66 +40,138 @@ class Route(msgspec.Struct, frozen=True):
     segments: tuple[str, ...]
     policy: str
     reference: str
+    since_ms: int = 0
+
+    @property
+    def stretch(self) -> int:
+        """The stretch in which it was new."""
+        return self.since_ms // STRETCH_MS
+
+
+_Identity: TypeAlias = tuple[str, str, str, tuple[str, ...], str, str]
 
 
 class Routes:
-    """An append-only table of routes; its growth is part of the checkpoint."""
+    """An append-only table of routes; its growth is part of the checkpoint.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    deployed
+        Whether a deployment names a version of a model: such a version is always let in.
+    """
+
+    def __init__(self, deployed: Callable[[str, str], bool] = lambda model, version: False) -> None:
+        self._deployed = deployed
         self._routes: list[Route] = []
-        self._numbers: dict[Route, int] = {}
-        self._values: dict[str, set[str]] = {}
+        self._numbers: dict[_Identity, int] = {}
+        self._wholes: dict[_Identity, int] = {}
+        self._whole_of: list[int] = []
+        self._values: defaultdict[str, set[str]] = defaultdict(set)
+        self._versions: defaultdict[str, set[str]] = defaultdict(set)
+        self._new_versions: Counter[tuple[str, int]] = Counter()
+        self._new_combinations: Counter[tuple[str, str, str, int]] = Counter()
         self._saved = 0
 
     def __getitem__(self, number: int) -> Route:
         return self._routes[number]
 
-    def number(
-        self,
-        plan: Plan,
-        version: str,
-        arm: str,
-        segments: Mapping[str, str],
-        groups: Mapping[str, str] = MappingProxyType({}),
-    ) -> int:
-        """Number of a row's route."""
-        route = Route(
-            plan.policy.model,
-            version,
-            arm,
-            tuple(
-                self._segment(plan, key, value)
-                for key in plan.policy.slices
-                if (value := _value(segments, groups, key)) is not None
-            ),
-            plan.policy_hash,
-            plan.reference_hash,
-        )
-        number = self._numbers.get(route)
-        return self._append(route) if number is None else number
+    def __len__(self) -> int:
+        return len(self._routes)
 
-    def number_each(self, plan: Plan, events: Sequence[HotPrediction]) -> list[int]:
-        """`number` for rows of one plan, once for each kind of row.
+    def whole_of(self, number: int) -> int:
+        """One number for all routes that differ in segments alone."""
+        return self._whole_of[number]
+
+    def find(self, plan: Plan, kind: Kind, time_ms: int) -> Found:
+        """The route of a kind of rows: version, arm, and the values of the policy's slices."""
+        version, arm, *values = kind
+        if version is None or arm is None:
+            raise ValueError(f"a row without version or arm has no route: {kind}")
+        if not self._lets_in(plan, version, time_ms):
+            return Found(REFUSED)
+        known = self._values[plan.policy.model]
+        room = plan.policy.max_segments - len(known)
+        segments: list[str] = []
+        capped = long = 0
+        for place, (key, value) in enumerate(zip(plan.slices, values, strict=True)):
+            if value is None:
+                continue
+            segment = f"{key}={value}"
+            if len(value) > MAX_LENGTH:
+                long |= 1 << place
+            elif segment not in known:
+                if room > 0:
+                    room -= 1
+                else:
+                    capped |= 1 << place
+            segments.append(f"{key}={OTHER}" if (long | capped) >> place else segment)
+        route = _route(plan, version, arm, tuple(segments), time_ms)
+        number = self._numbers.get(_identity(route))
+        if number is not None:
+            return Found(number, capped, long)
+        if not segments or self._has_room(plan, route):
+            return Found(self._append(route), capped, long)
+        present = sum(1 << place for place, value in enumerate(values) if value is not None)
+        whole = _route(plan, version, arm, (), time_ms)
+        number = self._numbers.get(_identity(whole))
+        return Found(self._append(whole) if number is None else number, present & ~long, long)
+
+    def find_each(
+        self,
+        plans: Sequence[Plan],
+        which: Ints,
+        kinds: Sequence[Kind],
+        groups: Ints,
+        times_ms: Ints,
+    ) -> Numbered:
+        """`find` for rows, once for each kind under each plan.
 
         What is remembered holds for this call only: the segments of a model may fill up under
-        another plan.
+        another plan. So a model must not have two plans here.
+
+        Parameters
+        ----------
+        plans, which
+            Plans that slice by the same keys, and the place of each row's, shape (n,).
+        kinds, groups
+            Kinds in order of their first row, and the place of each row's, shape (n,).
+        times_ms
+            Shape (n,).
         """
-        columns: list[list[str | None]] = [
-            [event.version for event in events],
-            [event.arm for event in events],
-            *(
-                [_value(event.segments, event.groups, key) for event in events]
-                for key in plan.policy.slices
-            ),
+        stretches = times_ms // STRETCH_MS
+        if (stretches != stretches[:1]).any():
+            # What finds no room in one stretch may find it in the next, and is known from then on.
+            pairs = [
+                (plans[place], kinds[group])
+                for place, group in zip(which.tolist(), groups.tolist(), strict=True)
+            ]
+            first = places = np.arange(len(groups))
+        elif len(plans) == 1:
+            pairs, places = [(plans[0], kind) for kind in kinds], groups
+            first = first_of(places, len(pairs))
+        else:
+            crosses, places = crossed([(range(len(plans)), which), (range(len(kinds)), groups)])
+            pairs = [(plans[place], kinds[group]) for place, group in crosses]
+            first = first_of(places, len(pairs))
+        found = [
+            self.find(plan, kind, time_ms)
+            for (plan, kind), time_ms in zip(pairs, times_ms[first].tolist(), strict=True)
         ]
-        kinds = list(zip(*columns, strict=True))
-        found: dict[tuple[str | None, ...], int] = {}
-        for kind, event in zip(kinds, events, strict=True):
-            if kind not in found:
-                found[kind] = self.number(
-                    plan, event.version, event.arm, event.segments, event.groups
-                )
-        return [found[kind] for kind in kinds]
+        return Numbered.of(found, places)
+
+    def plan_of(self, number: int, plans: Plans) -> Plan:
+        """The plan under which the rows of a route were read.
+
+        Raises
+        ------
+        LookupError
+            If its policy or reference is no longer in the log.
+        """
+        route = self._routes[number]
+        plan = plans.of(route.policy, route.reference)
+        if plan is None:
+            raise LookupError(f"policy {route.policy} of {route.model} is gone from the log")
+        return plan
 
     def new(self) -> dict[int, Route]:
         """Routes added since the last call."""
@@ -99,23 +186,50 @@ class Routes:
         self._saved = len(self._routes)
 
     def _append(self, route: Route) -> int:
+        number = self._numbers[_identity(route)] = len(self._routes)
         self._routes.append(route)
-        self._numbers[route] = len(self._routes) - 1
-        self._values.setdefault(route.model, set()).update(route.segments)
-        return len(self._routes) - 1
+        self._whole_of.append(self._wholes.setdefault(_identity(route, segments=()), number))
+        self._values[route.model].update(
+            segment for segment in route.segments if not segment.endswith(f"={OTHER}")
+        )
+        if route.version not in self._versions[route.model]:
+            self._versions[route.model].add(route.version)
+            self._new_versions[route.model, route.stretch] += 1
+        if route.segments:
+            self._new_combinations[_combinations(route)] += 1
+        return number
 
-    def _segment(self, plan: Plan, key: str, value: str) -> str:
-        """`OTHER` stands for values beyond the policy's ``max_segments``, and for long ones."""
-        segment = f"{key}={value}"
-        known = self._values.get(plan.policy.model, set())
-        if len(value) > MAX_LENGTH:
-            return f"{key}={OTHER}"
-        if segment in known or len(known) < plan.policy.max_segments:
-            return segment
-        return f"{key}={OTHER}"
+    def _lets_in(self, plan: Plan, version: str, time_ms: int) -> bool:
+        """Whether a version is known, finds room, or is deployed."""
+        model = plan.policy.model
+        return (
+            version in self._versions[model]
+            or self._new_versions[model, time_ms // STRETCH_MS] < plan.policy.max_versions
+            or self._deployed(model, version)
+        )
+
+    def _has_room(self, plan: Plan, route: Route) -> bool:
+        """Whether one more combination may be new."""
+        return self._new_combinations[_combinations(route)] < plan.policy.max_combinations
 
 
-def _value(segments: Mapping[str, str], groups: Mapping[str, str], key: str) -> str | None:
-    """A row's value of a key; where it is both a segment's and a group's, the segment's."""
-    value = segments.get(key)
-    return groups.get(key) if value is None else value
+def _route(plan: Plan, version: str, arm: str, segments: tuple[str, ...], time_ms: int) -> Route:
+    model, policy, reference = plan.policy.model, plan.policy_hash, plan.reference_hash
+    return Route(model, version, arm, segments, policy, reference, time_ms)
+
+
+def _identity(route: Route, segments: tuple[str, ...] | None = None) -> _Identity:
+    """All but the time; with other segments, where they are given."""
+    return (
+        route.model,
+        route.version,
+        route.arm,
+        route.segments if segments is None else segments,
+        route.policy,
+        route.reference,
+    )
+
+
+def _combinations(route: Route) -> tuple[str, str, str, int]:
+    """What a combination counts towards."""
+    return route.model, route.policy, route.reference, route.stretch

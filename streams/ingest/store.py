@@ -1,56 +1,90 @@
-"""The join store as INGEST sees it: a map from bytes to bytes with an overlay of changes.
+"""The join store as INGEST sees it: pending predictions, and what waits for one.
 
-The base holds what has been committed. Changes stay in the overlay until the checkpoint that
-logs them has been committed; only then the runtime writes them to the base. A crash before that
-loses nothing but work to be done again.
+The base holds what has been committed. Changes stay in the overlay until the checkpoint that logs
+them has been committed; only then the runtime writes them to the base. A crash before that loses
+nothing but work to be done again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
-Changes: TypeAlias = dict[bytes, bytes | None]
-"""New values by key; None deletes."""
+from detectors.summary import Ints
+from streams.ingest import keys
+from streams.ingest.changes import Changes, Values
+from streams.ingest.hints import Hints
+from streams.ingest.names import Names
+from streams.ingest.pending_rows import Found, PendingRows
+from streams.ingest.ragged import Octets
+from streams.ingest.tables import Base
 
-
-class Base(Protocol):
-    """What has been committed."""
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values of keys, in their order."""
-
-    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys in [start, stop) with their values, ascending."""
+__all__ = ["Base", "Found", "Overlay"]
 
 
 class Overlay:
-    """The base and the changes since the last checkpoint."""
+    """The base and the changes since the last checkpoint.
 
-    def __init__(self, base: Base) -> None:
+    Parameters
+    ----------
+    base
+        What has been committed.
+    hash_mask
+        As `streams.ingest.hash_index.HashIndex` has it.
+    """
+
+    def __init__(self, base: Base, *, hash_mask: int = (1 << 64) - 1) -> None:
         self._base = base
-        self._changes: Changes = {}
+        self._values: Values = {}
+        self._rows = PendingRows(base, hash_mask=hash_mask)
+        self._hints = {kind: Hints(partial(self._named, kind)) for kind in keys.KINDS}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that committed predictions take in memory."""
+        return self._rows.nbytes
+
+    def find(self, names: Names) -> Found:
+        """The pending predictions of names; each is none once the watermark is past its end."""
+        return self._rows.find(names)
+
+    def insert(self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints) -> None:
+        """Add predictions under names that are distinct, and not there or lapsed.
+
+        ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,).
+        """
+        self._rows.insert(names, records, until_ms)
+
+    def update(self, addresses: Ints, records: Octets | Sequence[bytes]) -> None:
+        """Let predictions that were found have other records, of the same length as before."""
+        self._rows.update(addresses, records)
+
+    def drop(self, until_ms: int) -> int:
+        """Let go of predictions that lapsed in hours which have ended; the number of them."""
+        return self._rows.drop(max(until_ms, 0) // keys.HOUR_MS)
+
+    def waiting(self, kind: bytes, names: Names) -> dict[bytes, bytes]:
+        """Values of a kind that names have."""
+        some = [names.name(row) for row in self._hints[kind].among(names).tolist()]
+        values = self.get_many([kind + name for name in some])
+        return {name: value for name, value in zip(some, values, strict=True) if value is not None}
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Values of keys, in their order."""
-        changes = self._changes
+        changes = self._values
         unknown = [key for key in keys if key not in changes]
         found = iter(self._base.get_many(unknown))
-        if len(unknown) == len(keys):
-            return list(found)
         return [changes[key] if key in changes else next(found) for key in keys]
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a value."""
-        self._changes[key] = value
-
-    def put_many(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
-        """Set the value of each key."""
-        self._changes.update(zip(keys, values, strict=True))
+        self._values[key] = value
+        if (hints := self._hints.get(key[:1])) is not None:
+            hints.note(key[1:])
 
     def delete(self, key: bytes) -> None:
         """Forget a key."""
-        self._changes[key] = None
+        self._values[key] = None
 
     def scan_committed(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys of the base in [start, stop); changes since the checkpoint are not among them."""
@@ -58,5 +92,11 @@ class Overlay:
 
     def take(self) -> Changes:
         """Changes since the last call."""
-        taken, self._changes = self._changes, {}
-        return taken
+        values, self._values = self._values, {}
+        return Changes(*self._rows.take(), list(values.items()))
+
+    def _named(self, kind: bytes) -> Iterable[bytes]:
+        """Names that have a value of a kind, and perhaps some that had."""
+        for _, packed in self._base.scan(*keys.every_lapse(kind)):
+            yield from (key[1:] for key, _ in keys.unpack_listed(packed))
+        yield from (key[1:] for key in self._values if key.startswith(kind))

@@ -95,15 +95,30 @@ REVIEWS = Declared(
     "Predictions that people were asked to review.",
     ("model", "reason"),
 )
+SHED_ROWS = Declared(
+    "kittiwake_shed_rows_total", _C, "Rows counted in part, by what they lack.", ("model", "kind")
+)
+SHED_LEVEL = Declared(
+    "kittiwake_shed_level", _G, "Highest level of shedding, of any model; 0 is none.", ("shard",)
+)
+BEHIND = Declared(
+    "kittiwake_behind_ms", _G, "Age of the newest prediction read; 0 at the end.", ("shard",)
+)
 JOINED = Declared("kittiwake_joined_total", _C, "Labels joined to a prediction.", ("model",))
 PENDING = Declared(
     "kittiwake_pending_predictions", _G, "Predictions that wait for a label.", ("shard",)
 )
 OPEN_PANES = Declared("kittiwake_open_panes", _G, "Panes of the last checkpoint.", ("shard",))
+HELD_BYTES = Declared(
+    "kittiwake_held_bytes", _G, "Memory that open panes took at the last checkpoint.", ("shard",)
+)
 WATERMARK = Declared(
     "kittiwake_watermark_ms", _G, "Event time reached, ms since 1970.", ("shard", "topic")
 )
 CHECKPOINTS = Declared("kittiwake_checkpoints_total", _C, "Checkpoints committed.")
+COMMIT_RETRIES = Declared(
+    "kittiwake_commit_retries_total", _C, "Commits that the log refused, to be made again."
+)
 CHECKPOINT_SECONDS = Declared("kittiwake_checkpoint_seconds", _H, "Time a checkpoint took.")
 LAST_CHECKPOINT = Declared(
     "kittiwake_last_checkpoint_timestamp_seconds", _G, "When the last checkpoint was committed."
@@ -184,11 +199,16 @@ CATALOGUE: tuple[Declared, ...] = (
     LATE_ROWS,
     DEAD_LETTERS,
     REVIEWS,
+    SHED_ROWS,
+    SHED_LEVEL,
+    BEHIND,
     JOINED,
     PENDING,
     OPEN_PANES,
+    HELD_BYTES,
     WATERMARK,
     CHECKPOINTS,
+    COMMIT_RETRIES,
     CHECKPOINT_SECONDS,
     LAST_CHECKPOINT,
     LAG,

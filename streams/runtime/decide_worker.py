@@ -27,6 +27,7 @@ from streams.runtime.decision_metrics import DecisionMetrics
 from streams.runtime.envelope import dead_message
 from streams.runtime.metrics import Metrics
 from streams.runtime.partitioner import partition_of
+from streams.runtime.pressure import Appetite, Commits
 from streams.runtime.settings import Settings
 from streams.runtime.transport import TopicPartition, Transport
 from streams.runtime.worker_metrics import WorkerMetrics
@@ -71,21 +72,33 @@ class DecideWorker:
             rebalance=self,
             transactional_id=f"{settings.prefix}{GROUP}-{settings.worker}",
         )
+        self._commits = Commits(self._member, metrics)
+        self._appetite = Appetite(
+            most_records=settings.poll_records, most_bytes=settings.poll_bytes
+        )
         self._partitions = transport.partition_count(self._summaries) or settings.models
 
     def step(self) -> bool:
-        """Take the next summaries and commands, decide, commit, publish; True if there were any."""
+        """Take the next summaries and commands, decide, commit, publish; True if there is more.
+
+        While a commit waits, none come: all partitions are paused.
+        """
         self._controls.poll()
         watch = Stopwatch(self._clock)
         records = self._member.poll(
-            max_records=self._settings.poll_records, timeout_ms=self._settings.poll_ms
+            max_records=self._appetite.records,
+            timeout_ms=0 if self._behind() else self._settings.poll_ms,
         )
+        self._appetite.took(len(records), sum(len(record.value or b"") for record in records))
         self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="poll")
+        self._commits.again()
         touched: set[int] = set()
         for record in records:
             self._metrics.inc(catalogue.RECORDS, topic=record.topic)
             if self._take(record):
                 touched.add(record.partition)
+        if not self._commits.waiting:
+            touched |= self._behind()
         if touched:
             positions = self._member.positions()
             for number in touched:
@@ -94,7 +107,11 @@ class DecideWorker:
                 }
             self._decide(touched)
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="decide")
-        return bool(records)
+        return bool(records) or self._commits.waiting or bool(self._behind())
+
+    def _behind(self) -> set[int]:
+        """Partitions whose DECIDE has put off results: it goes on without new records."""
+        return {number for number, owned in self._owned.items() if owned.decide.behind}
 
     def close(self) -> None:
         """Leave the group; everything decided has been committed and published."""
@@ -110,18 +127,23 @@ class DecideWorker:
         """Restore each partition and publish again what may not have been published."""
         self._metrics.inc(catalogue.REBALANCES)
         self._controls.catch_up()
-        self._owned.clear()
+        self._drop()
         for number in sorted({number for _, number in partitions}):
             self._owned[number] = self._restore(number, committed)
         self._sender.flush()
         return self._offsets(self._owned)
 
     def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        """Let go: each step has committed what it decided."""
-        self._owned.clear()
+        """Let go: each step has committed what it decided, or a commit was refused and waits."""
+        self._commits.again()
+        self._drop()
 
     def lost(self, partitions: Sequence[TopicPartition]) -> None:
         """Let go."""
+        self._drop()
+
+    def _drop(self) -> None:
+        self._commits.drop()
         self._owned.clear()
 
     def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:
@@ -220,13 +242,21 @@ class DecideWorker:
             messages += self._state(number, owned, own)
             messages += [dead_message(dead, self._settings, source="decide") for dead in owned.dead]
             owned.dead.clear()
-        self._member.commit(messages, self._offsets(touched))
+        said = list(zip(sorted(touched), decided, strict=True))
+        self._commits.begin(
+            messages, self._offsets(touched), lambda: self._publish(letters, said, started_ms)
+        )
+
+    def _publish(
+        self, letters: Sequence[Message], said: Sequence[tuple[int, Outputs]], started_ms: int
+    ) -> None:
+        """Publish what has been committed."""
         for letter in letters:
             self._sender.send(letter)
         self._sender.flush()
-        for outputs in decided:
+        for _, outputs in said:
             self._show(outputs)
-        for number, outputs in zip(sorted(touched), decided, strict=True):
+        for number, outputs in said:
             if outputs.windows:
                 # Only tests of windows spend, and adding up what thousands spent takes time.
                 self._shown.budgets(self._owned[number].decide.budgets())

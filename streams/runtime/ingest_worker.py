@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -13,15 +12,17 @@ from schemas.review import ReviewRequest
 from streams.ingest.checkpoint import Checkpoint, ShardState
 from streams.ingest.pipeline import Shard
 from streams.ingest.routes import Route
-from streams.records import Message, Record
+from streams.records import Message, Records
 from streams.runtime import catalogue, checkpoint, join_log, summary_log
+from streams.runtime.alignment import Alignment
 from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
 from streams.runtime.envelope import dead_message, enveloped
 from streams.runtime.metrics import Metrics
 from streams.runtime.partitioner import partition_of, partitions_of
+from streams.runtime.pressure import Appetite, Commits
 from streams.runtime.settings import Settings
-from streams.runtime.store import JoinStore, StoreMark
+from streams.runtime.store import JoinStore, StoreMark, StoreMemory
 from streams.runtime.transport import TopicPartition, Transport
 from streams.runtime.worker_metrics import WorkerMetrics
 
@@ -52,6 +53,7 @@ class _Owned:
         self.hint = 0 if mark is None else mark.hint
         self.hinted_ms = now_ms
         self.changed = False
+        self.read_ms: int | None = None
         self.at_end_since_ms: int | None = None
         self.feedback_end_since_ms: int | None = None
         self.idle_said_ms: int | None = None
@@ -71,6 +73,9 @@ class IngestWorker:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
+        self._memory = StoreMemory(
+            cache_bytes=settings.store_cache_bytes, buffer_bytes=settings.store_buffer_bytes
+        )
         self._worker_metrics = WorkerMetrics(metrics, settings.prefix + GROUP)
         self._sources = (settings.topic(topics.PREDICTIONS), settings.topic(topics.FEEDBACK))
         self._owned: dict[int, _Owned] = {}
@@ -93,39 +98,66 @@ class IngestWorker:
             rebalance=self,
             transactional_id=f"{settings.prefix}{GROUP}-{settings.worker}",
         )
+        self._commits = Commits(self._member, metrics)
+        self._alignment = Alignment(self._member)
+        self._appetite = Appetite(
+            most_records=settings.poll_records, most_bytes=settings.poll_bytes
+        )
 
     def step(self) -> bool:
-        """Take the next records, checkpoint if it is due; True if there were any."""
+        """Take the next records, checkpoint if it is due; True if there is more to do.
+
+        While a commit waits, none come: all partitions are paused.
+        """
         self._controls.poll()
         watch = Stopwatch(self._clock)
-        records = self._member.poll(
-            max_records=self._settings.poll_records, timeout_ms=self._settings.poll_ms
+        fetched = self._member.fetch(
+            max_records=self._appetite.records, timeout_ms=self._settings.poll_ms
         )
         self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="poll")
-        by_shard: dict[int, list[Record]] = defaultdict(list)
-        for record in records:
-            by_shard[record.partition].append(record)
-        for number, own in by_shard.items():
-            owned = self._owned[number]
-            owned.shard.apply(own)
-            owned.changed = True
-            owned.at_end_since_ms = owned.idle_said_ms = None
-            read = Counter(record.topic for record in own)
-            if self._sources[1] in read:
-                owned.feedback_end_since_ms = None
-            for topic, n in read.items():
-                self._metrics.inc(catalogue.RECORDS, n, topic=topic)
-        self._records += len(records)
-        self._bytes += sum(len(record.value or b"") for record in records)
+        if self._commits.waiting:
+            self._commits.again()
+            # It resumes every partition.
+            self._alignment.forget()
+        for records in fetched:
+            self._take(records)
+        number, size = sum(map(len, fetched)), sum(records.size for records in fetched)
+        self._appetite.took(number, size)
+        self._records += number
+        self._bytes += size
         self._find_idle()
+        if not self._commits.waiting:
+            self._align()
         self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="apply")
-        if self._due():
+        if not self._commits.waiting and self._due():
             self.checkpoint()
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="checkpoint")
-        return bool(records)
+        return bool(fetched) or self._commits.waiting
+
+    def _align(self) -> None:
+        for number, own in self._owned.items():
+            state = own.shard.state
+            predictions, feedback = ((topic, number) for topic in self._sources)
+            ahead_ms = state.feedback_ms - state.predictions_ms
+            self._alignment.follow(feedback, predictions, ahead_ms=ahead_ms)
+
+    def _take(self, records: Records) -> None:
+        """Give records of one topic to their shard."""
+        owned = self._owned[records.partition]
+        owned.shard.take(records)
+        owned.changed = True
+        owned.at_end_since_ms = owned.idle_said_ms = None
+        if records.topic == self._sources[0]:
+            owned.read_ms = records.timestamps_ms[-1]
+        else:
+            owned.feedback_end_since_ms = None
+        self._metrics.inc(catalogue.RECORDS, len(records), topic=records.topic)
 
     def checkpoint(self) -> bool:
         """Commit everything since the last checkpoint in one transaction; True if work is left."""
+        self._commits.again()
+        if self._commits.waiting:
+            return True
         started_ms = self._clock.elapsed_ms()
         self._last_ms = started_ms
         self._records = self._bytes = 0
@@ -135,22 +167,41 @@ class IngestWorker:
         positions = self._member.positions()
         for number, own in owned.items():
             own.shard.reach({topic: positions[topic, number] for topic in self._sources})
-        taken = {number: own.shard.checkpoint() for number, own in owned.items()}
+        for number, own in owned.items():
+            held_bytes = own.shard.held_bytes
+            self._metrics.set(catalogue.HELD_BYTES, held_bytes, shard=str(number))
+        taken = {
+            number: own.shard.checkpoint(self._behind_ms(number, own))
+            for number, own in owned.items()
+        }
         messages: list[Message] = []
         offsets: dict[TopicPartition, int] = {}
         for number, done in taken.items():
             messages += self._messages(number, done)
             for topic, offset in done.state.offsets.items():
                 offsets[topic, number] = offset
-        self._member.commit(messages, offsets)
+        self._commits.begin(messages, offsets, lambda: self._committed(taken, started_ms))
+        return self._commits.waiting or any(done.more for done in taken.values())
+
+    def _committed(self, taken: Mapping[int, Checkpoint], started_ms: int) -> None:
         for number, done in taken.items():
-            mark = self._mark(number, done)
-            owned[number].store.write(done.join_changes, mark)
-            owned[number].changed = done.more
+            own = self._owned[number]
+            own.store.write(done.join_changes, self._mark(number, done))
+            own.changed, own.read_ms = done.more, None
             self._show(number, done)
         self._worker_metrics.committed(self._clock, started_ms)
         self._worker_metrics.lag(self._member.lag())
-        return any(done.more for done in taken.values())
+
+    def _behind_ms(self, number: int, own: _Owned) -> int | None:
+        """Age of the newest prediction read, by the broker's time; None where none was read."""
+        if self._member.at_end((self._sources[0], number)):
+            behind_ms = 0
+        elif own.read_ms is None:
+            return None
+        else:
+            behind_ms = max(0, self._clock.wall_ms() - own.read_ms)
+        self._metrics.set(catalogue.BEHIND, behind_ms, shard=str(number))
+        return behind_ms
 
     def close(self) -> None:
         """Checkpoint and leave the group."""
@@ -186,6 +237,8 @@ class IngestWorker:
         self._drop()
 
     def _drop(self) -> None:
+        self._commits.drop()
+        self._alignment.forget()
         for own in self._owned.values():
             own.store.close()
         self._owned.clear()
@@ -202,7 +255,7 @@ class IngestWorker:
             {(source, number): offset for source, offset in saved.shard.offsets.items()},
             committed,
         )
-        store = JoinStore(self._settings.data / "join" / str(number))
+        store = JoinStore(self._settings.data / "join" / str(number), memory=self._memory)
         target = StoreMark(saved.lineage, saved.shard.epoch, saved.shard.sequence, 0)
         log = self._settings.topic(topics.JOIN_LOG)
         join_log.catch_up(self._transport, log, number, store, target)
@@ -238,8 +291,12 @@ class IngestWorker:
         return (
             self._records >= self._settings.checkpoint_records
             or self._bytes >= self._settings.checkpoint_bytes
+            or self._held_bytes() >= self._settings.held_bytes
             or self._clock.elapsed_ms() - self._last_ms >= self._settings.checkpoint_ms
         )
+
+    def _held_bytes(self) -> int:
+        return sum(own.shard.held_bytes for own in self._owned.values())
 
     def _find_idle(self) -> None:
         """A shard is idle when both its topics have been at their ends for a while."""
@@ -306,6 +363,9 @@ class IngestWorker:
             metrics.inc(catalogue.DEAD_LETTERS, topic=dead.topic, reason=dead.reason.value)
         for asked in done.reviews:
             metrics.inc(catalogue.REVIEWS, model=asked.model, reason=asked.reason.value)
+        for (model, kind), n in tally.shed.items():
+            metrics.inc(catalogue.SHED_ROWS, n, model=model, kind=kind.value)
+        metrics.set(catalogue.SHED_LEVEL, max(done.state.levels.values(), default=0), shard=shard)
         metrics.set(catalogue.PENDING, done.state.pending, shard=shard)
         metrics.set(catalogue.OPEN_PANES, len(done.panes), shard=shard)
         for topic, watermark in (

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
-from streams.ingest.store import Changes
-from streams.records import Message
+from schemas.errors import TransportError
+from streams.ingest.changes import Changes, parts
+from streams.records import Message, Record
 from streams.runtime.checkpoint import LIMIT_BYTES
 from streams.runtime.store import JoinStore, StoreMark
 from streams.runtime.transport import Transport
+
+FORMAT = 2
+"""Of what is logged; a log of another one cannot be read."""
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
     """Part of what one checkpoint changed."""
 
+    format: int
     lineage: str
     epoch: int
     sequence: int
-    changes: list[tuple[bytes, bytes | None]]
+    changes: Changes
 
 
 _decoder = msgspec.msgpack.Decoder(Delta)
@@ -31,9 +34,11 @@ def messages(topic: str, shard: int, mark: StoreMark, changes: Changes) -> list[
         Message(
             topic=topic,
             partition=shard,
-            value=msgspec.msgpack.encode(Delta(mark.lineage, mark.epoch, mark.sequence, part)),
+            value=msgspec.msgpack.encode(
+                Delta(FORMAT, mark.lineage, mark.epoch, mark.sequence, part)
+            ),
         )
-        for part in _parts(changes)
+        for part in parts(changes, LIMIT_BYTES)
     ]
 
 
@@ -53,14 +58,14 @@ def catch_up(
         mark = StoreMark(target.lineage, -1, 0, transport.beginning_offset(topic, shard))
     applied = 0
     for record in transport.read(topic, shard, start=mark.hint):
-        delta = _decoder.decode(record.value or b"")
+        delta = _delta(record)
         place = (delta.epoch, delta.sequence)
         if delta.lineage == target.lineage and place > (mark.epoch, mark.sequence):
             new = StoreMark(delta.lineage, mark.epoch, mark.sequence, record.offset)
-            store.write(dict(delta.changes), new)
+            store.write(delta.changes, new)
             applied += 1
     end = transport.end_offset(topic, shard)
-    store.write({}, msgspec.structs.replace(target, hint=end))
+    store.write(Changes(), msgspec.structs.replace(target, hint=end))
     return applied
 
 
@@ -74,15 +79,19 @@ def _usable(
     )
 
 
-def _parts(changes: Changes) -> Iterator[list[tuple[bytes, bytes | None]]]:
-    part: list[tuple[bytes, bytes | None]] = []
-    size = 0
-    for key, value in changes.items():
-        added = len(key) + len(value or b"") + 16
-        if part and size + added > LIMIT_BYTES:
-            yield part
-            part, size = [], 0
-        part.append((key, value))
-        size += added
-    if part:
-        yield part
+def _delta(record: Record) -> Delta:
+    try:
+        delta = _decoder.decode(record.value or b"")
+    except msgspec.DecodeError as error:
+        raise _foreign(record) from error
+    if delta.format != FORMAT:
+        raise _foreign(record)
+    return delta
+
+
+def _foreign(record: Record) -> TransportError:
+    return TransportError(
+        f"offset {record.offset} of {record.topic}[{record.partition}] is no join delta of format "
+        f"{FORMAT}: another version of Kittiwake wrote it; go on with that version, or start anew "
+        "under another prefix"
+    )

@@ -28,6 +28,15 @@ READ_BATCH: Final = 5_000
 READ_WAIT_S: Final = 0.05
 """`consume` waits for a full batch or this long, even at the end of the log."""
 
+FETCHED_KB: Final = 32_768
+"""Bound of what a consumer has fetched ahead, in KiB."""
+
+FETCH_BYTES: Final = 8 << 20
+"""Most bytes in one answer of a broker."""
+
+SENDING_KB: Final = 65_536
+"""Bound of what a producer has not delivered yet, in KiB; who writes more waits."""
+
 Settings = dict[str, str | int | float | bool]
 
 
@@ -41,7 +50,8 @@ class KafkaFollower:
 
     def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
         """The next committed records."""
-        return self._reader.poll(max_records=max_records, timeout_ms=timeout_ms)
+        fetched = self._reader.poll(max_records=max_records, timeout_ms=timeout_ms)
+        return [record for records in fetched for record in records]
 
     def at_end(self) -> bool:
         """True if every committed record was delivered."""
@@ -144,7 +154,7 @@ class KafkaTransport:
             extra["group.instance.id"] = instance_id
         return KafkaMember(
             self._consumer(group, extra),
-            self._producer(
+            lambda: self._producer(
                 {
                     "transactional.id": transactional_id,
                     "transaction.timeout.ms": self._transaction_timeout_ms,
@@ -247,8 +257,10 @@ class KafkaTransport:
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 50,
                 "fetch.min.bytes": 65_536,
-                # Bounds the memory of what was fetched ahead.
-                "queued.max.messages.kbytes": 32_768,
+                # One queue for all partitions of a consumer; it may be overrun by one fetch of
+                # each broker.
+                "queued.max.messages.kbytes": FETCHED_KB,
+                "fetch.max.bytes": FETCH_BYTES,
                 **(extra or {}),
             },
             logger=LOG,
@@ -261,6 +273,7 @@ class KafkaTransport:
                 "enable.idempotence": True,
                 "partitioner": PARTITIONER,
                 "compression.type": "lz4",
+                "queue.buffering.max.kbytes": SENDING_KB,
                 **extra,
             },
             logger=LOG,

@@ -5,15 +5,15 @@ Everything runs on the one thread that calls: the client's batch interface allow
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 
 from schemas.errors import BrokerUnavailable, CommitUnknown, Fenced, Retriable, TransportError
-from streams.records import Message, Record
-from streams.runtime.kafka_errors import kafka_error, mapped, translated
+from streams.records import Message, Record, Records
+from streams.runtime.kafka_errors import kafka_error, mapped, passes, translated
 from streams.runtime.kafka_reader import Reader, place
 from streams.runtime.kafka_retry import persist
 from streams.runtime.kafka_sender import produce
@@ -29,7 +29,8 @@ class KafkaMember:
     consumer
         Manual offsets, ``read_committed``, ``enable.partition.eof``, an eager assignor.
     producer
-        With a ``transactional.id``; its predecessor of that name is fenced here.
+        Makes one with a ``transactional.id``; its predecessor of that name is fenced, and what it
+        left open is aborted.
     topics
         What to subscribe to.
     rebalance
@@ -46,21 +47,22 @@ class KafkaMember:
     def __init__(
         self,
         consumer: Consumer,
-        producer: Producer,
+        producer: Callable[[], Producer],
         *,
         topics: Sequence[str],
         rebalance: Rebalance,
         timeout_ms: int,
     ) -> None:
         self._consumer = consumer
-        self._producer = producer
+        self._make_producer = producer
         self._rebalance = rebalance
         self._timeout_ms = timeout_ms
         self._reader = Reader(consumer)
         self._failure: BaseException | None = None
         self._over: TransportError | None = None
-        with translated("starting transactions"):
-            persist(producer.init_transactions, timeout_ms=timeout_ms)
+        self._unanswered = False
+        self._producer = producer()
+        self._start()
         consumer.subscribe(
             list(topics),
             on_assign=self._on_assign,
@@ -70,23 +72,31 @@ class KafkaMember:
 
     def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
         """The next records; may call the rebalance."""
+        fetched = self.fetch(max_records=max_records, timeout_ms=timeout_ms)
+        return [record for records in fetched for record in records]
+
+    def fetch(self, *, max_records: int, timeout_ms: int) -> list[Records]:
+        """The next records in columns; may call the rebalance."""
         self._require_usable()
         try:
-            records = self._reader.poll(max_records=max_records, timeout_ms=timeout_ms)
+            fetched = self._reader.poll(max_records=max_records, timeout_ms=timeout_ms)
         except Fenced as error:
             self._over = error
             raise
         self._raise_failure()
-        return records
+        return fetched
 
     def commit(self, messages: Sequence[Message], offsets: Mapping[TopicPartition, int]) -> None:
         """Write messages and offsets in one transaction."""
         self._require_usable()
         self._require_owned(offsets)
+        if self._unanswered:
+            self._start_again()
         try:
             self._producer.begin_transaction()
             for message in messages:
                 produce(self._producer, message, timeout_ms=self._timeout_ms)
+            self._deliver()
             places = [place(partition, offset) for partition, offset in offsets.items()]
             metadata = self._consumer.consumer_group_metadata()
             persist(
@@ -101,6 +111,19 @@ class KafkaMember:
             persist(self._producer.commit_transaction, timeout_ms=self._timeout_ms)
         except KafkaException as exception:
             raise self._uncommitted(exception) from exception
+
+    def _deliver(self) -> None:
+        """Have all messages of a commit written before it is made.
+
+        What is not delivered in time is certainly not committed; `commit_transaction` would leave
+        that open, and without a broker all calls but this one and an abort overstay their time.
+        """
+        left = self._producer.flush(self._timeout_ms / 1_000)
+        if left:
+            raise BrokerUnavailable(
+                f"writing a commit: {left} of its messages were not taken in"
+                f" {self._timeout_ms} ms; check that the brokers keep up"
+            )
 
     def _require_usable(self) -> None:
         if self._over is not None:
@@ -128,11 +151,29 @@ class KafkaMember:
         try:
             persist(self._producer.abort_transaction, timeout_ms=self._timeout_ms)
         except KafkaException as exception:
-            failed = mapped(kafka_error(exception), f"aborting after «{cause}»")
+            error = kafka_error(exception)
+            failed = mapped(error, f"aborting after «{cause}»")
+            if self._over is None and passes(error) and not error.fatal():
+                # A new one, once: the old one may be of no more use by the time brokers are back.
+                self._producer, self._unanswered = self._make_producer(), True
+                return Retriable(str(failed))
             self._over = self._over or failed
             return self._over
         # The broker did answer the abort, so the same commit may go through.
         return Retriable(str(cause)) if isinstance(cause, BrokerUnavailable) else cause
+
+    def _start(self) -> None:
+        """Start the producer's transactions; what one of its name left open is aborted by that."""
+        with translated("starting transactions"):
+            persist(self._producer.init_transactions, timeout_ms=self._timeout_ms)
+
+    def _start_again(self) -> None:
+        """Go on starting the producer that stands in for one whose abort nobody answered."""
+        try:
+            self._start()
+        except BrokerUnavailable as error:
+            raise Retriable(str(error)) from error
+        self._unanswered = False
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """Deliver nothing of these partitions."""

@@ -9,7 +9,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError
 from confluent_kafka import Message as Delivered
 from confluent_kafka import TopicPartition as Place
 
-from streams.records import Record
+from streams.records import Record, Records
 from streams.runtime.kafka_errors import UNAVAILABLE, mapped, translated
 from streams.runtime.transport import TopicPartition
 
@@ -35,6 +35,20 @@ def record_of(delivered: Delivered) -> Record:
         delivered.key(),
         delivered.value(),
         tuple((name, _octets(value)) for name, value in pairs) if pairs else (),
+    )
+
+
+def columns_of_delivered(partition: TopicPartition, delivered: list[Delivered]) -> Records:
+    """Delivered messages of one partition as records in columns."""
+    topic, number = partition
+    return Records(
+        topic,
+        number,
+        [message.offset() or 0 for message in delivered],
+        [message.timestamp()[1] for message in delivered],
+        [message.value() or b"" for message in delivered],
+        delivered,
+        record_of,
     )
 
 
@@ -77,27 +91,38 @@ class Reader:
         self._ended.clear()
         self.paused.clear()
 
-    def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
-        """The next records of the partitions assigned."""
+    def poll(self, *, max_records: int, timeout_ms: int) -> list[Records]:
+        """The next records of the partitions assigned, in columns by partition."""
         with translated("reading"):
             delivered = self._consumer.consume(max_records, timeout_ms / 1_000)
         return self.accept(delivered)
 
-    def accept(self, delivered: Iterable[Delivered]) -> list[Record]:
+    def accept(self, delivered: Iterable[Delivered]) -> list[Records]:
         """Records of deliveries; those of a partition given away meanwhile are dropped."""
-        records = []
+        before = dict(self.positions)
+        ended = self._ended
+        found: dict[TopicPartition, list[Delivered]] = {}
         for message in delivered:
             error = message.error()
             if error is not None:
                 self._event(message, error)
                 continue
-            record = record_of(message)
-            partition = (record.topic, record.partition)
-            if record.offset >= self.positions.get(partition, record.offset + 1):
-                self.positions[partition] = record.offset + 1
-                self._ended.discard(partition)
-                records.append(record)
-        return records
+            # The client has both for every message.
+            partition: TopicPartition = (message.topic(), message.partition())  # type: ignore[assignment]
+            if partition in found:
+                found[partition].append(message)
+            elif partition in before:
+                found[partition] = [message]
+            if ended:
+                ended.discard(partition)
+        every = []
+        for partition, own in found.items():
+            records = columns_of_delivered(partition, own).since(before[partition])
+            if records.offsets:
+                after = records.offsets[-1] + 1
+                self.positions[partition] = max(self.positions[partition], after)
+                every.append(records)
+        return every
 
     def _event(self, message: Delivered, error: KafkaError) -> None:
         partition = (message.topic() or "", message.partition() or 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from confluent_kafka import KafkaException
 
@@ -13,13 +13,17 @@ PAUSE_S = 0.05
 """Between two tries of the same call."""
 
 
-def persist(call: Callable[[float], object], *, timeout_ms: int) -> None:
+def persist(
+    call: Callable[[float], object], *, timeout_ms: int, passing: Collection[int] = ()
+) -> None:
     """Make a call, again while its error says so, until a deadline.
 
     Parameters
     ----------
     call
         Takes the seconds left.
+    passing
+        Codes of errors that ask for another try here, though not in other calls.
 
     Raises
     ------
@@ -33,6 +37,7 @@ def persist(call: Callable[[float], object], *, timeout_ms: int) -> None:
             call(max(left, PAUSE_S))
             return
         except KafkaException as exception:
-            if not passes(kafka_error(exception)) or left < PAUSE_S:
+            error = kafka_error(exception)
+            if left < PAUSE_S or not (passes(error) or error.code() in passing):
                 raise
         time.sleep(PAUSE_S)

@@ -157,5 +157,6 @@ def ends(
             found[partition] = consumer.get_watermark_offsets(place(partition), timeout=left_s)
 
         with translated(f"asking for the ends of {partition[0]}[{partition[1]}]"):
-            persist(ask, timeout_ms=timeout_ms)
+            # What the client knows of a topic just made may lack its partitions.
+            persist(ask, timeout_ms=timeout_ms, passing=[KafkaError._UNKNOWN_PARTITION])
     return found

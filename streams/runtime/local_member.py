@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.errors import Fenced
-from streams.records import Message, Record
+from streams.records import Message, Record, Records, columns_of
 from streams.runtime.local_log import LocalLog, LocalReader
 from streams.runtime.transport import Rebalance, TopicPartition, first_offset
 
@@ -123,6 +123,10 @@ class LocalMember:
                 if records or left <= 0:
                     return records
                 self._log.changed.wait(left)
+
+    def fetch(self, *, max_records: int, timeout_ms: int) -> list[Records]:
+        """The next records in columns; may call the rebalance."""
+        return columns_of(self.poll(max_records=max_records, timeout_ms=timeout_ms))
 
     def _require_usable(self) -> None:
         with self._log.changed:

@@ -15,7 +15,10 @@ class Settings(BaseSettings):
 
     ``shards`` is the partition count of predictions and feedback, ``models`` that of the topics
     keyed by model. A checkpoint is due after ``checkpoint_ms``, ``checkpoint_records`` or
-    ``checkpoint_bytes`` of values read, whichever comes first.
+    ``checkpoint_bytes`` of values read, whichever comes first, and once the sums of open panes
+    take ``held_bytes``.
+    The join stores of a process keep ``store_cache_bytes`` of what they read and
+    ``store_buffer_bytes`` of what they have not written in memory.
     A shard is idle once both its topics have been read to the end for ``idle_ms``. An event may
     lie ``skew_ms`` after the broker's time. ``worker`` names this process among its kind; keep
     it over restarts.
@@ -34,7 +37,11 @@ class Settings(BaseSettings):
     checkpoint_ms: int = Field(default=1_000, ge=1)
     checkpoint_records: int = Field(default=50_000, ge=1)
     checkpoint_bytes: int = Field(default=32_000_000, ge=1)
+    held_bytes: int = Field(default=128_000_000, ge=1)
+    store_cache_bytes: int = Field(default=32_000_000, ge=1_000_000)
+    store_buffer_bytes: int = Field(default=32_000_000, ge=1_000_000)
     poll_records: int = Field(default=5_000, ge=1)
+    poll_bytes: int = Field(default=16_000_000, ge=1)
     poll_ms: int = Field(default=50, ge=0)
     idle_ms: int = Field(default=5_000, ge=1)
     skew_ms: int = Field(default=300_000, ge=0)

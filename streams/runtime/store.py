@@ -1,8 +1,9 @@
 """The join store on disk: RocksDB, one database for each shard.
 
 The store always equals a prefix of the shard's join log: each committed delta is written in one
-batch together with its mark (lineage, epoch, sequence). A store of another lineage, or one that
-is ahead of the checkpoint, is wiped and rebuilt from the log.
+batch together with its mark (lineage, epoch, sequence). There is no write-ahead log, for the join
+log is one: all tables are flushed together, and a store whose process died stands at an older
+mark. A store of another lineage, or one that is ahead of the checkpoint, is wiped and rebuilt.
 """
 
 from __future__ import annotations
@@ -10,14 +11,36 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
 
-from streams.ingest.store import Changes
+from streams.ingest.changes import Changes, writes
+from streams.ingest.tables import BY_HOUR, Table
 
-_MARK = b"\x00mark"
+_MARK: Final = b"\x00mark/2"
+"""Key of the mark, with the format of all others: a store of another one is built anew."""
+
+_COMPRESSION = {
+    Table.VALUES: DBCompressionType.lz4,
+    Table.PAGES: DBCompressionType.none,
+    Table.HASHES: DBCompressionType.none,
+    Table.LABELS: DBCompressionType.lz4,
+}
+
+_READ_ONCE = (Table.PAGES, Table.HASHES)
+"""Only what is there is asked for, and seldom again: a filter and a cache would cost more."""
 
 
 class StoreMark(msgspec.Struct, frozen=True):
@@ -32,31 +55,50 @@ class StoreMark(msgspec.Struct, frozen=True):
     hint: int
 
 
+class StoreMemory:
+    """What all join stores of a process take together, besides their hash indexes.
+
+    Parameters
+    ----------
+    cache_bytes
+        Bound of what has been read.
+    buffer_bytes
+        Bound of what has not been written to disk.
+    """
+
+    def __init__(self, *, cache_bytes: int = 64 << 20, buffer_bytes: int = 64 << 20) -> None:
+        self.cache = Cache(cache_bytes)
+        self.buffer_bytes = buffer_bytes
+        self.buffers = WriteBufferManager(buffer_bytes, False)
+
+
 class JoinStore:
-    """A map from bytes to bytes on disk.
+    """Tables on disk; `streams.ingest.tables` says which.
 
     Parameters
     ----------
     directory
         Where the database lives; made if it does not exist.
-    cache_bytes
-        Bound of the block cache.
+    memory
+        Shared by the stores of a process.
     """
 
-    def __init__(self, directory: Path, *, cache_bytes: int = 64 << 20) -> None:
+    def __init__(self, directory: Path, *, memory: StoreMemory | None = None) -> None:
         self._directory = directory
-        self._cache_bytes = cache_bytes
-        self._db = self._open()
+        self._memory = memory or StoreMemory()
+        self._open()
 
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+    def get_many(self, keys: Sequence[bytes], table: Table = Table.VALUES) -> list[bytes | None]:
         """Values of keys, in their order."""
         if not keys:
             return []
-        return cast("list[bytes | None]", self._db.get(list(keys)))
+        return cast("list[bytes | None]", self._tables[table].get(list(keys)))
 
-    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(
+        self, start: bytes, stop: bytes, table: Table = Table.VALUES
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Keys in [start, stop) with their values, ascending."""
-        found = cast("Iterator[tuple[bytes, bytes]]", self._db.items(from_key=start))
+        found = cast("Iterator[tuple[bytes, bytes]]", self._tables[table].items(from_key=start))
         for key, value in found:
             if key >= stop:
                 return
@@ -64,12 +106,18 @@ class JoinStore:
 
     def write(self, changes: Changes, mark: StoreMark) -> None:
         """Write changes and the mark behind them, all or nothing."""
+        dropped, tables = writes(changes, self)
         batch = WriteBatch(raw_mode=True)
-        for key, value in changes.items():
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
+        if changes.dropped:
+            for table in BY_HOUR:
+                batch.delete_range(b"", dropped, self._families[table])
+        for table, values in tables.items():
+            family = self._families[table]
+            for key, value in values.items():
+                if value is None:
+                    batch.delete(key, family)
+                else:
+                    batch.put(key, value, family)
         batch.put(_MARK, msgspec.msgpack.encode(mark))
         self._db.write(batch)
 
@@ -80,21 +128,46 @@ class JoinStore:
 
     def wipe(self) -> None:
         """Forget everything."""
-        self._db.close()
+        self.close()
         shutil.rmtree(self._directory)
-        self._db = self._open()
+        self._open()
 
     def close(self) -> None:
         """Close the database; what was written stays."""
-        self._db.close()
+        # It closes with the last reference to it, and flushes all tables together then: its own
+        # flush and close do so table by table, and a death between would part them.
+        self._families.clear()
+        self._tables.clear()
+        del self._db
 
-    def _open(self) -> Rdict:
+    def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        table = BlockBasedOptions()
-        table.set_bloom_filter(10, block_based=False)
-        table.set_block_cache(Cache(self._cache_bytes))
-        options = Options(raw_mode=True)
+        families = {table.value: self._options(table) for table in Table}
+        options = self._options(Table.VALUES)
         options.create_if_missing(True)
-        options.set_block_based_table_factory(table)
-        options.set_compression_type(DBCompressionType.lz4())
-        return Rdict(str(self._directory), options)
+        options.create_missing_column_families(True)
+        options.set_atomic_flush(True)
+        options.set_max_background_jobs(2)
+        options.set_write_buffer_manager(self._memory.buffers)
+        self._db = Rdict(str(self._directory), options, families)
+        unlogged = WriteOptions()
+        unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
+        self._db.set_write_options(unlogged)
+        self._tables = {table: self._db.get_column_family(table.value) for table in Table}
+        uncached = ReadOptions()
+        uncached.fill_cache(False)  # type: ignore[call-arg]
+        for table in _READ_ONCE:
+            self._tables[table].set_read_options(uncached)
+        self._families = {table: self._db.get_column_family_handle(table.value) for table in Table}
+
+    def _options(self, table: Table) -> Options:
+        format_ = BlockBasedOptions()
+        format_.set_block_cache(self._memory.cache)
+        if table not in _READ_ONCE:
+            format_.set_bloom_filter(10, block_based=False)
+            format_.set_cache_index_and_filter_blocks(True)
+        options = Options(raw_mode=True)
+        options.set_block_based_table_factory(format_)
+        options.set_write_buffer_size(self._memory.buffer_bytes // 2)
+        options.set_compression_type(_COMPRESSION[table]())
+        return options

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from schemas.errors import ConfigurationError, TransportError
 from schemas.topics import TopicSpec
-from streams.records import Message, Record
+from streams.records import Message, Record, Records
 
 TopicPartition = tuple[str, int]
 """A topic's name and a partition."""
@@ -62,6 +62,10 @@ class Member(Protocol):
         TransportError
             If records wanted are gone from the log.
         """
+
+    def fetch(self, *, max_records: int, timeout_ms: int) -> list[Records]:
+        """As `poll`, in columns by topic and partition; the records of one are made when asked
+        for."""
 
     def commit(self, messages: Sequence[Message], offsets: Mapping[TopicPartition, int]) -> None:
         """Write messages and group offsets in one transaction: readers see all of it or nothing.

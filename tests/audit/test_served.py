@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from arrow_streams import batch_of, stream_of
 from audited import entries, lines
 
 from schemas import topics
@@ -178,6 +179,14 @@ def test_a_row_of_a_batch_and_an_escaped_id_are_found(world: World) -> None:
     batch = [prediction("p-a", 1), prediction("größe", 2)]
     assert b"gr\\u00f6" in json.dumps(batch).encode()
     world.send(topics.PREDICTIONS, "größe", batch)
+    served = found(world.who("größe"))
+    assert (served.place.row, served.time_ms) == (1, 2 * MINUTE)
+
+
+def test_a_row_of_a_table_is_found(world: World) -> None:
+    """Columns are no obstacle."""
+    value = stream_of(batch_of([prediction("p-a", 1), prediction("größe", 2)]))
+    world.send(topics.PREDICTIONS, "größe", value)
     served = found(world.who("größe"))
     assert (served.place.row, served.time_ms) == (1, 2 * MINUTE)
 

@@ -241,8 +241,8 @@ def inputs(
     layout = subject.inputs
     build = CellBuilder(layout)
     if subject.whole and values:
-        for feature in subject.features:
-            feature.add(build, [None] * missing + list(values))
+        column = [None] * missing + list(values)
+        add_features(build, layout, subject.features, [column for _ in subject.features])
     vector = total(build, n + len(values) + missing, layout.size)
     for name, value in (
         ("n", n),
@@ -321,7 +321,8 @@ def input_vector(
     build = CellBuilder(layout)
     build.ones("n", np.arange(n))
     if columns:
-        add_features(build, subject.features, [columns[one.name] for one in subject.features])
+        named = [columns[one.name] for one in subject.features]
+        add_features(build, layout, subject.features, named)
     vector = total(build, n, layout.size)
     for name, values in (counts or {}).items():
         vector[layout.slices[name]] += np.asarray(values, np.int64)

@@ -25,6 +25,7 @@ from schemas.windows import Metric, Verdict, WindowResult
 from streams.decide.detect import tests_of as asked_tests
 from streams.decide.measure.estimates import estimated
 from streams.ingest import label_changes, observe
+from streams.ingest.json_rows import JsonRows
 from streams.ingest.plan import Plan
 
 MINUTE = 60_000
@@ -101,7 +102,7 @@ def summed(plan: Plan, scores: np.ndarray, truth: np.ndarray) -> Vectors:
         return scatter(cells, np.zeros(rows, np.int64), np.ones(rows, np.int64), 1, size)[0]
 
     return Vectors(
-        total(observe.cells_of(plan, events, tails), plan.inputs.size),
+        total(observe.cells_of(plan, JsonRows.of_events(events), tails), plan.inputs.size),
         total(label_changes.cells_of(plan, tails, truth, delays), plan.labels.size),
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from detectors.answers import with_answers
+from detectors.inputs import add_features
 from detectors.outcomes import outcome_of
 from detectors.summary import CellBuilder, scatter
 from schemas.alerts import AlertAction
@@ -163,8 +164,8 @@ def input_pane(there, n: int, values: np.ndarray) -> np.ndarray:
     """Vector of an input pane of a chat whose signal takes some values."""
     layout = there.whole.inputs
     build = CellBuilder(layout)
-    for feature in there.whole.features:
-        feature.add(build, values.tolist())
+    features = there.whole.features
+    add_features(build, layout, features, [values.tolist() for _ in features])
     rows = np.zeros(n, np.int64)
     vector = scatter(build.build(), rows, rows + 1, 1, layout.size)[0]
     vector[layout.slices["n"]] += n

@@ -21,7 +21,7 @@ from schemas.reference import (
     ReferenceProfile,
 )
 from streams.decide import detect
-from streams.decide.detect import NoLabelsTest, SequentialTest, StrayTest
+from streams.decide.detect import CrowdedTest, NoLabelsTest, SequentialTest, SheddingTest, StrayTest
 from streams.decide.subject import subject_of
 from streams.decide.upkeep import missing
 
@@ -119,7 +119,9 @@ def alerting() -> list[SequentialTest]:
         for subject in (subject_of(policy, reference(), whole=whole, key="sex"),)
         for test in (*detect.tests_of(subject), *detect.watches_of(subject))
     ]
-    kinds = {(test.metric, test.feature): test for test in (*tests, StrayTest(), NoLabelsTest(3))}
+    crowded = [CrowdedTest(metric, "region", 0) for metric in ("capped_segments", "long_segments")]
+    rules = (StrayTest(), SheddingTest(), NoLabelsTest(3), *crowded)
+    kinds = {(test.metric, test.feature): test for test in (*tests, *rules)}
     return list(kinds.values())
 
 

@@ -11,7 +11,7 @@ from shards import DAY, HOUR, Bench
 
 from schemas.policy import Labels, Policy, Task
 from streams.ingest.label_state import NO_LABEL, LabelState
-from streams.ingest.pending import Pending, time_of
+from streams.ingest.pending import Pending
 
 POLICY = Policy(
     model="fraud",
@@ -146,7 +146,6 @@ def test_a_pending_prediction_takes_at_most_64_bytes_and_says_what_it_said() -> 
     packed = pending.pack()
     assert len(packed) <= 64
     assert Pending.unpack(packed) == pending
-    assert time_of(packed) == T0
 
 
 POLICY_TAIL = Bench(POLICY).plan().outcome.tail.itemsize

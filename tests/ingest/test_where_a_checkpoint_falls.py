@@ -9,7 +9,7 @@ from shards import DAY, HOUR, Bench
 
 from schemas.policy import Activation, Labels, Policy, PolicyRecord, Task
 from streams.ingest.lapse import Lapses, lapse
-from streams.ingest.pending import Pending
+from streams.ingest.shadows import Shadow, Shadows, pack_shadows
 from streams.ingest.store import Overlay
 
 POLICY = Policy(
@@ -145,9 +145,10 @@ def test_much_that_lapses_at_once_leaves_in_several_checkpoints() -> None:
     for sequence in range(50):
         lapses = Lapses()
         for i in range(10):
-            key = b"p%d/%d" % (sequence, i)
-            store.put(key, Pending(True, 0, 5, b"").pack())
-            lapses.note(b"p", key, time_ms=5, kept_ms=0)
+            key = b"s%d/%d" % (sequence, i)
+            alone = Shadow("s", True, 0, time_ms=5, until_ms=5, tail=b"")
+            store.put(key, pack_shadows(Shadows(5, [alone])))
+            lapses.note(b"s", key, until_ms=5)
         lapses.save(store, 0, sequence)
         bench.base.write(store.take())
     sizes = []

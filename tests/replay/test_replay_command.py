@@ -114,6 +114,29 @@ def test_without_a_reference_there_is_no_drift(kittiwake: Kittiwake, tmp_path: P
     assert not any(metric.feature for window in found for metric in window.metrics)
 
 
+def test_policies_are_compared_on_the_same_panes(kittiwake: Kittiwake, tmp_path: Path) -> None:
+    """Each has its files and a row of the table; one that sums up otherwise is refused at once."""
+    parquet.write_table(table(400), tmp_path / "e.parquet")
+    stricter = FLAGGED.model_copy(update={"budgets": Budgets(error_rate=0.01)})
+    longer = FLAGGED.model_copy(update={"pane": "20m"})
+    for name, policy in (("now", FLAGGED), ("stricter", stricter), ("longer", longer)):
+        (tmp_path / f"{name}.yaml").write_text(policy.model_dump_json(exclude_none=True))
+    replay = ("replay", "e.parquet", "--policy", "now.yaml", "--learn", 0)
+    ended = kittiwake(*replay, "--also", "stricter.yaml")
+    assert ended.code == 0, ended.err
+    rows = ended.out[ended.out.index("Policies on the same panes") :].splitlines()
+    assert [row.split()[0] for row in rows[4:6]] == ["now", "stricter"]
+    out = tmp_path / "out" / "replay"
+    assert {window.policy for window in windows(out)} == {FLAGGED.hash}
+    anew = [json.loads(line) for line in (out / "stricter" / "alerts.jsonl").open()]
+    assert {alert["policy"] for alert in anew} == {stricter.hash}
+    assert 0.01 in {alert["budget"] for alert in anew if alert["metric"] == "error_rate"}
+    ended = kittiwake(*replay, "--also", "longer.yaml")
+    assert (ended.code, "policies differ in pane," in ended.err) == (1, True), ended.err
+    ended = kittiwake(*replay, "--also", "now.yaml")
+    assert "two policies are named now" in ended.err
+
+
 def test_a_given_reference_is_used(kittiwake: Kittiwake, tmp_path: Path) -> None:
     """That of the same rows, by `kittiwake profile`."""
     parquet.write_table(table(400).select(["amount", "score"]), tmp_path / "normal.parquet")

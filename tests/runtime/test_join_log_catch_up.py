@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from shards import DictBase
 
+from schemas.errors import TransportError
 from schemas.topics import TopicSpec
-from streams.ingest.store import Changes
-from streams.records import Record
+from streams.ingest.changes import Changes, Piece
+from streams.ingest.keys import HOUR_MS
+from streams.ingest.names import Names
+from streams.ingest.store import Overlay
+from streams.ingest.tables import LAST, Table
+from streams.records import Message, Record
 from streams.runtime import join_log
 from streams.runtime.checkpoint import LIMIT_BYTES
 from streams.runtime.local import LocalTransport
@@ -36,21 +43,25 @@ def target(epoch: int, sequence: int, lineage: str = "ours") -> StoreMark:
     return StoreMark(lineage, epoch, sequence, 0)
 
 
+def changes_of(values: Mapping[bytes, bytes | None]) -> Changes:
+    return Changes(0, [], [], list(values.items()))
+
+
 CHECKPOINTS: list[tuple[int, int, Changes]] = [
-    (1, 1, {b"p1": b"a", b"p2": b"b"}),
-    (1, 2, {b"p1": None, b"p3": b"c"}),
-    (2, 1, {b"p2": b"B"}),
-    (3, 1, {}),
-    (3, 2, {b"p4": b"d", b"p3": None}),
+    (1, 1, changes_of({b"w1": b"a", b"w2": b"b"})),
+    (1, 2, changes_of({b"w1": None, b"w3": b"c"})),
+    (2, 1, changes_of({b"w2": b"B"})),
+    (3, 1, Changes()),
+    (3, 2, changes_of({b"w4": b"d", b"w3": None})),
 ]
 """Epoch, sequence and changes of some checkpoints of one lineage."""
 
 STATES: list[dict[bytes, bytes]] = [
-    {b"p1": b"a", b"p2": b"b"},
-    {b"p2": b"b", b"p3": b"c"},
-    {b"p2": b"B", b"p3": b"c"},
-    {b"p2": b"B", b"p3": b"c"},
-    {b"p2": b"B", b"p4": b"d"},
+    {b"w1": b"a", b"w2": b"b"},
+    {b"w2": b"b", b"w3": b"c"},
+    {b"w2": b"B", b"w3": b"c"},
+    {b"w2": b"B", b"w3": b"c"},
+    {b"w2": b"B", b"w4": b"d"},
 ]
 """What the store holds after each."""
 
@@ -64,7 +75,9 @@ def transport() -> ShortenedTransport:
     for epoch, sequence, changes in CHECKPOINTS:
         for message in join_log.messages(TOPIC, 1, target(epoch, sequence), changes):
             sender.send(message)
-        for message in join_log.messages(TOPIC, 1, target(9, 9, "theirs"), {b"p9": b"x"}):
+        for message in join_log.messages(
+            TOPIC, 1, target(9, 9, "theirs"), changes_of({b"w9": b"x"})
+        ):
             sender.send(message)
     return made
 
@@ -77,7 +90,7 @@ def store(tmp_path: Path) -> Iterator[JoinStore]:
 
 
 def content(store: JoinStore) -> dict[bytes, bytes]:
-    return dict(store.scan(b"p", b"z"))
+    return dict(store.scan(b"", LAST))
 
 
 def catch_up(transport: LocalTransport, store: JoinStore, wanted: StoreMark) -> int:
@@ -102,7 +115,7 @@ def test_from_nothing(transport: ShortenedTransport, store: JoinStore) -> None:
 def test_from_the_middle(known: int, transport: ShortenedTransport, store: JoinStore) -> None:
     """Only what is newer than the store's mark is applied, wherever its hint points before."""
     epoch, sequence, _ = CHECKPOINTS[known]
-    store.write(dict(STATES[known]), target(epoch, sequence))
+    store.write(changes_of(STATES[known]), target(epoch, sequence))
     newer = sum(1 for e, s, changes in CHECKPOINTS if changes and (e, s) > (epoch, sequence))
     assert catch_up(transport, store, target(3, 2)) == newer
     assert_complete(transport, store)
@@ -139,8 +152,8 @@ def test_a_crash_between_the_pieces_of_one_checkpoint(pieces_written: int, tmp_p
     """The next start goes on with the piece at which it ended, and then the store is complete."""
     transport = LocalTransport()
     transport.ensure_topics([TopicSpec(TOPIC, 2, "shard", "join delta", retention_ms=None)])
-    changes: Changes = {f"p{i}".encode(): b"v" * (LIMIT_BYTES // 3) for i in range(8)}
-    pieces = join_log.messages(TOPIC, 1, target(1, 1), changes)
+    values = {f"w{i}".encode(): b"v" * (LIMIT_BYTES // 3) for i in range(8)}
+    pieces = join_log.messages(TOPIC, 1, target(1, 1), changes_of(values))
     assert len(pieces) == 4
     for piece in pieces:
         transport.sender().send(piece)
@@ -152,7 +165,7 @@ def test_a_crash_between_the_pieces_of_one_checkpoint(pieces_written: int, tmp_p
     store = JoinStore(tmp_path / "join")
     assert store.mark() is None or (store.mark() or target(1, 1)).epoch < 1
     assert catch_up(transport, store, target(1, 1)) <= 4 - max(pieces_written - 1, 0)
-    assert content(store) == changes
+    assert content(store) == values
     store.close()
 
 
@@ -168,7 +181,7 @@ def test_a_store_that_is_no_prefix_is_built_anew(
     mark: StoreMark, why: str, transport: ShortenedTransport, store: JoinStore
 ) -> None:
     """What it holds is not the log's: nothing of it may stay."""
-    store.write({b"p1": b"wrong", b"p7": b"wrong"}, mark)
+    store.write(changes_of({b"w1": b"wrong", b"w7": b"wrong"}), mark)
     assert catch_up(transport, store, target(3, 2)) == 4, why
     assert_complete(transport, store)
 
@@ -177,41 +190,91 @@ def test_a_store_behind_the_logs_start_is_built_anew(
     transport: ShortenedTransport, store: JoinStore
 ) -> None:
     """Deltas that it lacks are gone, so what is left of the log is all there is."""
-    store.write(dict(STATES[0]), StoreMark("ours", 1, 1, 0))
+    store.write(changes_of(STATES[0]), StoreMark("ours", 1, 1, 0))
     transport.start = 4
     assert catch_up(transport, store, target(3, 2)) == 2
-    assert content(store) == {b"p2": b"B", b"p4": b"d"}
+    assert content(store) == {b"w2": b"B", b"w4": b"d"}
 
 
 def test_a_store_under_a_first_checkpoint_is_emptied(
     transport: ShortenedTransport, store: JoinStore
 ) -> None:
     """A shard without a checkpoint starts a lineage of its own: no record of the log is its."""
-    store.write(dict(STATES[2]), StoreMark("ours", 2, 1, 0))
+    store.write(changes_of(STATES[2]), StoreMark("ours", 2, 1, 0))
     assert catch_up(transport, store, target(0, 0, "new")) == 0
     assert content(store) == {}
 
 
+def parts_of(changes: Changes) -> list[Changes]:
+    """What the log has of changes, read again."""
+    messages = join_log.messages(TOPIC, 1, target(1, 1), changes)
+    assert max(len(message.value or b"") for message in messages) < LARGEST_MESSAGE
+    return [
+        msgspec.msgpack.decode(message.value or b"", type=join_log.Delta).changes
+        for message in messages
+    ]
+
+
 def test_large_changes_are_cut_below_the_limit_of_a_record() -> None:
     """In order, nothing twice and nothing left out; no change, no record."""
-    changes: Changes = {
-        f"p{i:05}".encode(): None if i % 7 == 0 else bytes(i % 4_000) for i in range(3_000)
-    }
-    messages = join_log.messages(TOPIC, 1, target(1, 1), changes)
-    assert len(messages) > 3
-    assert max(len(message.value or b"") for message in messages) < LARGEST_MESSAGE
-    found = [
-        change
-        for message in messages
-        for change in msgspec.msgpack.decode(message.value or b"", type=join_log.Delta).changes
-    ]
-    assert found == list(changes.items())
-    assert join_log.messages(TOPIC, 1, target(1, 1), {}) == []
+    pieces = [Piece(i.to_bytes(8, "big"), i % 3, bytes(3_000), bytes(512)) for i in range(700)]
+    labels = [(i.to_bytes(9, "big"), bytes(i % 500)) for i in range(3_000)]
+    values = [(b"w%05d" % i, None if i % 7 == 0 else bytes(i % 4_000)) for i in range(3_000)]
+    parts = parts_of(Changes(77, pieces, labels, values))
+    assert len(parts) > 8
+    assert [part.dropped for part in parts] == [77, *[0] * (len(parts) - 1)]
+    assert [piece for part in parts for piece in part.pieces] == pieces
+    assert [change for part in parts for change in part.labels] == labels
+    assert [change for part in parts for change in part.values] == values
+    assert join_log.messages(TOPIC, 1, target(1, 1), Changes()) == []
 
 
 def test_many_tiny_changes_are_cut_as_well() -> None:
     """What MessagePack adds to each counts."""
-    changes: Changes = {i.to_bytes(3, "big"): None for i in range(120_000)}
-    messages = join_log.messages(TOPIC, 1, target(1, 1), changes)
-    assert len(messages) > 1
-    assert max(len(message.value or b"") for message in messages) < LARGEST_MESSAGE
+    values = {i.to_bytes(3, "big"): None for i in range(120_000)}
+    assert len(parts_of(changes_of(values))) > 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        msgspec.msgpack.encode(("ours", 1, 1, [(b"p1", b"a")])),
+        msgspec.msgpack.encode((1, "ours", 1, 1, (0, [], [], []))),
+    ],
+    ids=["nothing", "no format", "another format"],
+)
+def test_a_log_of_another_format_is_refused(value: bytes, store: JoinStore) -> None:
+    """With its place and what to do; the store is not touched with what cannot be read."""
+    transport = LocalTransport()
+    transport.ensure_topics([TopicSpec(TOPIC, 2, "shard", "join delta", retention_ms=None)])
+    transport.sender().send(Message(TOPIC, value, partition=1))
+    with pytest.raises(TransportError, match=r"offset 0 of state.join\[1\] .* another prefix"):
+        catch_up(transport, store, target(3, 2))
+    assert content(store) == {}
+
+
+@pytest.mark.parametrize("known", [0, 1, 7, 25, 39])
+def test_predictions_of_many_checkpoints(known: int, store: JoinStore) -> None:
+    """Pages that fill up bit by bit, labels that change, and hours that go."""
+    base = DictBase()
+    transport = LocalTransport()
+    transport.ensure_topics([TopicSpec(TOPIC, 2, "shard", "join delta", retention_ms=None)])
+    overlay = Overlay(base)
+    for sequence in range(1, 40):
+        names = Names.of("m", [f"{sequence}-{i}" for i in range(sequence % 7)])
+        records = [bytes([sequence]) * 63] * len(names)
+        overlay.insert(names, records, np.full(len(names), sequence // 9 * HOUR_MS))
+        found = overlay.find(Names.of("m", [f"{i}-1" for i in range(sequence)]))
+        overlay.update(found.addresses, [bytes([sequence]) * 63] * len(found))
+        overlay.drop(sequence // 20 * HOUR_MS)
+        changes = overlay.take()
+        base.write(changes)
+        if sequence <= known:
+            store.write(changes, target(1, sequence))
+        for message in join_log.messages(TOPIC, 1, target(1, sequence), changes):
+            transport.sender().send(message)
+    catch_up(transport, store, target(1, 39))
+    for table in Table:
+        assert dict(store.scan(b"", LAST, table)) == base.tables[table]
+        assert base.tables[table] or table is Table.VALUES

@@ -1,48 +1,79 @@
-"""The join store on disk holds what a dict would, over restarts."""
+"""The join store on disk holds what dicts would, over restarts."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+from shards import DictBase
 
-from streams.ingest.store import Changes, Overlay
-from streams.runtime.store import JoinStore, StoreMark
+from streams.ingest.changes import Changes, Piece
+from streams.ingest.names import Names
+from streams.ingest.store import Overlay
+from streams.ingest.tables import BY_HOUR, LAST, Table, hour_key
+from streams.runtime.store import JoinStore, StoreMark, StoreMemory
 
 
 def mark(sequence: int) -> StoreMark:
     return StoreMark(lineage="a", epoch=1, sequence=sequence, hint=sequence)
 
 
+def content(store: JoinStore | DictBase) -> dict[Table, list[tuple[bytes, bytes]]]:
+    return {table: list(store.scan(b"", LAST, table)) for table in Table}
+
+
+def values(changed: dict[bytes, bytes | None]) -> Changes:
+    return Changes(0, [], [], list(changed.items()))
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_random_writes_deletes_scans_and_restarts(seed: int, tmp_path: Path) -> None:
-    """Every read equals that of a dict; the mark is that of the last write."""
+def test_random_changes_scans_and_restarts(seed: int, tmp_path: Path) -> None:
+    """Every read equals that of dicts; the mark is that of the last write."""
     rng = random.Random(seed)
-    keys = [bytes([rng.choice(b"pwxy")]) + rng.randbytes(rng.randint(0, 3)) for _ in range(300)]
-    expected: dict[bytes, bytes] = {}
-    store = JoinStore(tmp_path / "join", cache_bytes=1 << 20)
+    keys = [bytes([rng.choice(b"wsab")]) + rng.randbytes(rng.randint(0, 3)) for _ in range(300)]
+    expected = DictBase()
+    memory = StoreMemory(cache_bytes=1 << 20, buffer_bytes=1 << 20)
+    store = JoinStore(tmp_path / "join", memory=memory)
+    overlay, hour = Overlay(expected), 0
     for sequence in range(60):
-        changes: Changes = {
-            key: None if rng.random() < 0.3 else rng.randbytes(rng.choice((0, 41, 200)))
-            for key in rng.sample(keys, rng.randint(0, 40))
-        }
-        store.write(changes, mark(sequence))
-        for key, value in changes.items():
-            if value is None:
-                expected.pop(key, None)
+        for key in rng.sample(keys, rng.randint(0, 40)):
+            if rng.random() < 0.3:
+                overlay.delete(key)
             else:
-                expected[key] = value
+                overlay.put(key, rng.randbytes(rng.choice((0, 41, 200))))
+        populate(overlay, rng, sequence, hour)
+        if rng.random() < 0.2:
+            hour += 1
+            overlay.drop(hour * 3_600_000)
+        changes = overlay.take()
+        store.write(changes, mark(sequence))
+        expected.write(changes)
         if rng.random() < 0.2:
             store.close()
-            store = JoinStore(tmp_path / "join", cache_bytes=1 << 20)
+            store = JoinStore(tmp_path / "join", memory=memory)
+            overlay = Overlay(store)
         asked = [*rng.sample(keys, 20), b"p-unknown"]
-        assert store.get_many(asked) == [expected.get(key) for key in asked]
+        assert store.get_many(asked) == expected.get_many(asked)
         start, stop = sorted(rng.sample(keys, 2))
-        found = list(store.scan(start, stop))
-        assert found == sorted((k, v) for k, v in expected.items() if start <= k < stop)
+        assert list(store.scan(start, stop)) == list(expected.scan(start, stop))
         assert store.mark() == mark(sequence)
+        if rng.random() < 0.3:
+            assert content(store) == content(expected)
+            overlay = Overlay(expected)
     store.close()
+
+
+def populate(overlay: Overlay, rng: random.Random, sequence: int, hour: int) -> None:
+    """New predictions, and other records for some that are there."""
+    ids = [f"{sequence}-{i}" for i in range(rng.randint(0, 150))]
+    if ids:
+        until = [hour * 3_600_000 + rng.randint(0, 3 * 3_600_000) for _ in ids]
+        overlay.insert(Names.of("m", ids), [rng.randbytes(63) for _ in ids], np.array(until))
+    known = [f"{rng.randint(0, sequence)}-{i}" for i in range(40)]
+    found = overlay.find(Names.of("m", known))
+    overlay.update(found.addresses, [rng.randbytes(63) for _ in found.rows])
 
 
 def test_a_new_store_and_a_wiped_one_are_empty(tmp_path: Path) -> None:
@@ -50,28 +81,41 @@ def test_a_new_store_and_a_wiped_one_are_empty(tmp_path: Path) -> None:
     store = JoinStore(tmp_path / "deep" / "join")
     assert store.mark() is None
     assert store.get_many([]) == []
-    store.write({b"p1": b"x"}, mark(1))
+    store.write(values({b"w1": b"x"}), mark(1))
     store.wipe()
     assert store.mark() is None
-    assert store.get_many([b"p1"]) == [None]
-    assert list(store.scan(b"\x00", b"\xff")) == []
-    store.write({b"p2": b"y"}, mark(2))
-    assert (store.get_many([b"p2"]), store.mark()) == ([b"y"], mark(2))
+    assert store.get_many([b"w1"]) == [None]
+    assert not any(content(store).values())
+    store.write(values({b"w2": b"y"}), mark(2))
+    assert (store.get_many([b"w2"]), store.mark()) == ([b"y"], mark(2))
     store.close()
 
 
-def test_the_mark_is_no_key_of_the_join(tmp_path: Path) -> None:
-    """No scan over a kind of key meets it."""
+def test_the_mark_is_no_value(tmp_path: Path) -> None:
+    """No scan over a table meets it."""
     store = JoinStore(tmp_path / "join")
-    store.write({b"p1": b"x", b"y9": b"z"}, mark(1))
-    assert [key for key, _ in store.scan(b"p", b"z")] == [b"p1", b"y9"]
+    store.write(values({b"w1": b"x", b"y9": b"z"}), mark(1))
+    assert [key for key, _ in store.scan(b"", LAST)] == [b"w1", b"y9"]
+    store.close()
+
+
+def test_hours_that_are_dropped_leave_every_table_and_no_later_hour(tmp_path: Path) -> None:
+    """Pages, hashes and labels of an hour are gone together."""
+    store = JoinStore(tmp_path / "join")
+    pieces = [Piece(hour_key(hour) + bytes(4), 0, b"rows", b"hashes00") for hour in (1, 2, 300)]
+    labels = [(piece.key + b"\0", b"labels") for piece in pieces]
+    store.write(Changes(0, pieces, labels, []), mark(1))
+    store.write(Changes(2, [], [], []), mark(2))
+    for table in BY_HOUR:
+        kept = [key[:4] for key, _ in store.scan(b"", LAST, table)]
+        assert kept == [hour_key(2), hour_key(300)]
     store.close()
 
 
 def test_the_overlay_shows_changes_before_they_are_committed(tmp_path: Path) -> None:
     """Scans see what is committed only; after `take` the overlay is the store again."""
     store = JoinStore(tmp_path / "join")
-    store.write({b"a": b"1", b"b": b"2"}, mark(1))
+    store.write(values({b"a": b"1", b"b": b"2"}), mark(1))
     overlay = Overlay(store)
     overlay.put(b"a", b"10")
     overlay.delete(b"b")

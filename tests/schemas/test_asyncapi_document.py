@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from schemas import cloudevents, generated, topics
+from schemas import arrow, cloudevents, generated, topics
 from schemas.asyncapi import RECEIVED, SENT, document, files
 from schemas.heartbeats import Heartbeat
 
@@ -38,8 +38,17 @@ def test_channels_are_the_public_topics() -> None:
 def test_every_event_type_is_described_once() -> None:
     """The constants of `schemas.cloudevents` and the messages of the document agree."""
     said = json.loads(json.dumps(document()))["components"]["messages"]
-    types = [message["headers"]["properties"]["ce_type"]["const"] for message in said.values()]
-    assert sorted(types) == sorted(cloudevents.TYPES)
+    types = {
+        name: message["headers"]["properties"]["ce_type"]["const"]
+        for name, message in said.items()
+        if message["contentType"] == cloudevents.JSON
+    }
+    assert sorted(types.values()) == sorted(cloudevents.TYPES)
+    (columns,) = said.keys() - types.keys()
+    assert said[columns]["contentType"] == arrow.CONTENT_TYPE
+    assert said[columns]["headers"] == said["prediction"]["headers"]
+    described = said[columns]["payload"]["description"]
+    assert all(f" {name}" in described for name in (*arrow.COLUMNS, *arrow.FAMILIES))
 
 
 def test_headers_that_we_write_fit_the_document() -> None:

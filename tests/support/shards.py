@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.reference import ReferenceProfile
 from streams.control import Control
+from streams.ingest.changes import Changes, writes
 from streams.ingest.checkpoint import Checkpoint, ShardState
+from streams.ingest.names import Names
 from streams.ingest.pipeline import Shard
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Route
-from streams.ingest.store import Changes
+from streams.ingest.store import Overlay
+from streams.ingest.tables import BY_HOUR, Table
 from streams.records import Record
 
 Event = dict[str, Any]
@@ -24,23 +27,39 @@ SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
 class DictBase:
-    """A join store in a dict."""
+    """A join store in dicts."""
 
     def __init__(self) -> None:
-        self.data: dict[bytes, bytes] = {}
+        self.tables: dict[Table, dict[bytes, bytes]] = {table: {} for table in Table}
 
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        return [self.data.get(key) for key in keys]
+    @property
+    def data(self) -> dict[bytes, bytes]:
+        """What waits."""
+        return self.tables[Table.VALUES]
 
-    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        yield from sorted((k, v) for k, v in self.data.items() if start <= k < stop)
+    def pending(self, model: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """The records of pending predictions, by id."""
+        found = Overlay(self).find(Names.of(model, ids))
+        return dict(zip([ids[row] for row in found.rows], found.records(), strict=True))
+
+    def get_many(self, keys: Sequence[bytes], table: Table = Table.VALUES) -> list[bytes | None]:
+        return [self.tables[table].get(key) for key in keys]
+
+    def scan(
+        self, start: bytes, stop: bytes, table: Table = Table.VALUES
+    ) -> Iterator[tuple[bytes, bytes]]:
+        yield from sorted((k, v) for k, v in self.tables[table].items() if start <= k < stop)
 
     def write(self, changes: Changes) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.data.pop(key, None)
-            else:
-                self.data[key] = value
+        dropped, tables = writes(changes, self)
+        for table in BY_HOUR:
+            self.tables[table] = {k: v for k, v in self.tables[table].items() if k >= dropped}
+        for table, values in tables.items():
+            for key, value in values.items():
+                if value is None:
+                    self.tables[table].pop(key, None)
+                else:
+                    self.tables[table][key] = value
 
 
 def control_of(policy: Policy, reference: ReferenceProfile | None = None) -> Control:
@@ -113,9 +132,9 @@ class Bench:
     def apply(self, *records: Record) -> None:
         self.shard.apply(records)
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self, behind_ms: int | None = None) -> Checkpoint:
         """Commit and add up."""
-        done = self.shard.checkpoint()
+        done = self.shard.checkpoint(behind_ms)
         self.base.write(done.join_changes)
         self.routes |= done.new_routes
         self.state = done.state

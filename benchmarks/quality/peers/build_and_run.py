@@ -7,50 +7,27 @@ requirements file changes. Needs Python 3.11 and nothing else.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
+
+from benchmarks.environments import python_of, quiet
 
 HERE = Path(__file__).resolve().parent
 PEERS = ("textbook", "river", "nannyml", "alibi_detect", "evidently", "frouros", "mapie")
 DATA = HERE.parents[3] / "shared" / "data"
 HOME = Path("~/.cache/kittiwake/peers").expanduser()
-QUIET = {
-    "DO_NOT_TRACK": "1",
-    "NML_DISABLE_USAGE_LOGGING": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-"""No telemetry, and one core: the peers run one after another beside other work."""
-
-
-def python_of(peer: str, home: Path) -> Path:
-    """The interpreter of the peer's environment, which is made if it is missing or out of date."""
-    requirements = HERE / f"requirements-{peer}.txt"
-    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    folder = home / peer
-    python, ready = folder / "bin" / "python", folder / ".ready"
-    if ready.exists() and ready.read_text() == wanted:
-        return python
-    print(f"{peer}: making {folder}", flush=True)
-    venv.create(folder, clear=True, with_pip=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--no-deps", "-r", str(requirements)], check=True)
-    ready.write_text(wanted)
-    return python
 
 
 def run(peer: str, home: Path, data: Path, case: str) -> None:
     """Run one peer's script; its results go to ``results/``."""
     started = time.perf_counter()
     script = HERE / f"run_{peer}.py"
-    command = [str(python_of(peer, home)), str(script), "--data", str(data), "--only", case]
-    subprocess.run(command, check=True, cwd=HERE, env={**os.environ, **QUIET})
+    python = python_of(peer, HERE / f"requirements-{peer}.txt", home)
+    command = [str(python), str(script), "--data", str(data), "--only", case]
+    subprocess.run(command, check=True, cwd=HERE, env=quiet())
     print(f"{peer}: {time.perf_counter() - started:.0f} s", flush=True)
 
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import zip_longest
 from typing import NamedTuple
 
 import msgspec
 
 from streams.decide.alerts.held import Judged, Records, Revised, is_revised, judged, revised
 from streams.decide.budget import offered
-from streams.decide.detect import Asked, SequentialTest, Step, bet_each
+from streams.decide.detect import Asked, Bet, SequentialTest, Step, bet_each
 from streams.decide.keys import MonitorKey, StreamKey, WindowKey
 from streams.decide.state import Past
 
@@ -63,35 +63,52 @@ def asks(records: Records, one: Judged, tests: Mapping[MonitorKey, Again]) -> li
     return [key for key, test in tests.items() if _asked(records, one, key, test) is not None]
 
 
-def take(
-    records: Records, one: Judged, shown: Revised, tests: Mapping[MonitorKey, Again]
-) -> dict[MonitorKey, Again]:
-    """Tests after one more window of their evidence; those that it is no evidence of are left out.
+class Look(NamedTuple):
+    """A window as it is known now, and tests of its stream that may have it as evidence."""
+
+    one: Judged
+    shown: Revised
+    tests: Mapping[MonitorKey, Again]
+
+
+def take(records: Records, looks: Sequence[Look]) -> list[dict[MonitorKey, Again]]:
+    """For each look, its tests after one more window of their evidence; those that it is no
+    evidence of are left out.
 
     Parameters
     ----------
-    shown
-        The window as it is known now.
-    tests
-        Tests of its stream; each window is given once, in the order of `held.judged`.
+    looks
+        Of different streams. Each window of a stream is given once, in the order of `held.judged`.
     """
     chosen = [
-        (key, test, asked)
-        for key, test in tests.items()
-        if (asked := _asked(records, one, key, test)) is not None
+        [
+            (key, test, asked)
+            for key, test in tests.items()
+            if (asked := _asked(records, one, key, test)) is not None
+        ]
+        for one, _, tests in looks
     ]
-    steps: Sequence[Step | None] = [None] * len(chosen)
-    if shown.covered:
-        steps = bet_each(
-            [
-                (asked.test, test.past.memory, shown.seen, _share(one, asked))
-                for _, test, asked in chosen
-            ]
-        )
-    return {
-        key: test._replace(past=_after(test.past, one, step, _share(one, asked)))
-        for (key, test, asked), step in zip(chosen, steps, strict=True)
-    }
+    bets = [
+        Bet(asked.test, test.past.memory, look.shown.seen, _share(look.one, asked))
+        for look, own in zip(looks, chosen, strict=True)
+        if look.shown.covered
+        for _, test, asked in own
+    ]
+    steps = iter(bet_each(bets))
+    return [
+        {
+            key: test._replace(
+                past=_after(
+                    test.past,
+                    look.one,
+                    next(steps) if look.shown.covered else None,
+                    _share(look.one, asked),
+                )
+            )
+            for key, test, asked in own
+        }
+        for look, own in zip(looks, chosen, strict=True)
+    ]
 
 
 def stands(step: Step, share: float) -> bool:
@@ -117,28 +134,29 @@ def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
     Where a policy with a shorter horizon took over, windows of the one before may be held longer;
     those that were bet on before are final by then as well.
     """
-    lapsing = judged(records, windows)
-    for stream, own in groupby(
-        sorted(lapsing, key=lambda one: one.window.stream), key=lambda one: one.window.stream
-    ):
-        due = sorted(own, key=lambda one: one[:3])
+    queues: dict[StreamKey, list[Judged]] = {}
+    for one in judged(records, windows):
+        queues.setdefault(one.window.stream, []).append(one)
+    for stream, due in queues.items():
         if records.held.mixed(stream):
             last = due[-1][:3]
             every = judged(records, records.held.of(stream))
-            due = [one for one in every if one[:3] <= last]
-        _lapse(records, stream, due)
-
-
-def _lapse(records: Records, stream: StreamKey, due: Sequence[Judged]) -> None:
-    before = _kept(records, stream, due)
-    tests = dict(before)
-    for one in due:
-        if asks(records, one, tests):
-            tests |= take(records, one, revised(records.state, one), tests)
-    for key, test in tests.items():
-        known = records.state.tests.get(key)
-        if known is not None and test.past != before[key].past:
-            records.state.tests.put(key, msgspec.structs.replace(known, past=test.past))
+            queues[stream] = [one for one in every if one[:3] <= last]
+    before = {stream: _kept(records, stream, due) for stream, due in queues.items()}
+    after = {stream: dict(tests) for stream, tests in before.items()}
+    for together in zip_longest(*queues.values()):
+        looks = [
+            Look(one, revised(records.state, one), after[one.window.stream])
+            for one in together
+            if one is not None and asks(records, one, after[one.window.stream])
+        ]
+        for look, taken in zip(looks, take(records, looks), strict=True):
+            after[look.one.window.stream] |= taken
+    for stream, tests in after.items():
+        for key, test in tests.items():
+            known = records.state.tests.get(key)
+            if known is not None and test.past != before[stream][key].past:
+                records.state.tests.put(key, msgspec.structs.replace(known, past=test.past))
 
 
 def _kept(records: Records, stream: StreamKey, due: Sequence[Judged]) -> dict[MonitorKey, Again]:

@@ -53,7 +53,7 @@ class Said:
 
 def key_of(test: SequentialTest, window: WindowKey) -> MonitorKey:
     """Where the memory of a test of a stream is kept."""
-    return MonitorKey(*window.stream, test.detector, test.metric, test.feature)
+    return MonitorKey(*window[:4], test.detector, test.metric, test.feature)
 
 
 def alert_id(test: SequentialTest, window: WindowKey) -> str:

@@ -62,7 +62,7 @@ def _goes_on(records: Records, last: WindowKey) -> bool:
 
 
 def _is_over(records: Records, window: WindowKey, labels_ms: int) -> bool:
-    return merge.expired(window, records.subject_of(window).policy, labels_ms)
+    return merge.expired(window, records.subject_of(window), labels_ms)
 
 
 def _window(key: MonitorKey, known: MonitorState) -> WindowKey:

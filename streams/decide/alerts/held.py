@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide import groups, merge
 from streams.decide.detect import Asked, Evidence, SequentialTest
-from streams.decide.keys import StreamKey, WindowKey
+from streams.decide.keys import StreamKey, Version, WindowKey
 from streams.decide.measure.fairness import Beside
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.state import State, Window
@@ -37,20 +37,36 @@ class Held:
 
     def __init__(self) -> None:
         self._by: defaultdict[StreamKey, dict[Rules, set[WindowKey]]] = defaultdict(dict)
+        self._versions: Counter[Version] = Counter()
+        self._models: Counter[str] = Counter()
 
     def add(self, window: WindowKey) -> None:
         """Hold a window."""
-        rules = (window.policy, window.reference)
-        self._by[window.stream].setdefault(rules, set()).add(window)
+        stream, rules = window.stream, (window.policy, window.reference)
+        if stream not in self._by:
+            self._versions[stream[:3]] += 1
+            self._models[stream.model] += 1
+        self._by[stream].setdefault(rules, set()).add(window)
 
     def discard(self, window: WindowKey) -> None:
-        """Forget a window."""
-        rules, stream = (window.policy, window.reference), self._by[window.stream]
-        stream.get(rules, set()).discard(window)
-        if not stream.get(rules):
-            stream.pop(rules, None)
-        if not stream:
-            del self._by[window.stream]
+        """Forget a window that is held."""
+        stream, rules = window.stream, (window.policy, window.reference)
+        own = self._by[stream]
+        own[rules].discard(window)
+        if not own[rules]:
+            del own[rules]
+        if not own:
+            del self._by[stream]
+            self._versions -= Counter([stream[:3]])
+            self._models -= Counter([stream.model])
+
+    def serves(self, version: Version) -> bool:
+        """Whether any window of a version is held."""
+        return version in self._versions
+
+    def goes_on(self, model: str) -> bool:
+        """Whether any window of a model is held."""
+        return model in self._models
 
     def of(self, stream: StreamKey) -> Iterator[WindowKey]:
         """Windows of a stream, in no order."""
@@ -94,12 +110,12 @@ class Judged(NamedTuple):
     @property
     def end_ms(self) -> int:
         """End of the window."""
-        return self.start_ms + self.subject.policy.window_ms
+        return self.start_ms + self.subject.window_ms
 
     @property
     def held_until_ms(self) -> int:
         """When it is forgotten."""
-        return self.end_ms + merge.held_ms(self.subject.policy)
+        return self.end_ms + self.subject.held_ms
 
 
 class Changes(NamedTuple):

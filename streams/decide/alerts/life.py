@@ -23,7 +23,7 @@ from streams.decide.alerts.events import (
 )
 from streams.decide.alerts.retire import retire
 from streams.decide.alerts.stretch import stretch
-from streams.decide.detect import Asked, Reading, SequentialTest, Step, bet_each
+from streams.decide.detect import Asked, Bet, Reading, SequentialTest, Step, bet_each
 from streams.decide.detect.limit import LimitTest
 from streams.decide.detect.recovery import clear_of
 from streams.decide.incidents.settle import Watched
@@ -67,13 +67,13 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
     ready = [found for turn in turns if (found := _ready(state, turn)) is not None]
     betting = [found for found in ready if found.known.alert is None]
     steps = bet_each(
-        [(r.turn.test, r.known.memory, r.turn.now.seen, r.turn.share) for r in betting]
+        [Bet(r.turn.test, r.known.memory, r.turn.now.seen, r.turn.share) for r in betting]
     )
-    found_by = {r.key: step for r, step in zip(betting, steps, strict=True)}
+    stepped = iter(steps)
     said: list[Alert | Watched] = []
     for r in ready:
         known, told = (
-            _monitor(state, r.key, r.known, r.turn, found_by[r.key])
+            _monitor(state, r.key, r.known, r.turn, next(stepped))
             if r.known.alert is None
             else _recover(state, r.key, r.known, r.known.alert, r.turn)
         )
@@ -109,6 +109,15 @@ def _current(
     """The memory for the present question; evidence on another one is closed."""
     window = turn.now.window
     question = turn.asked.question
+    if known is not None and known.question == question:
+        return [], msgspec.structs.replace(
+            known,
+            policy=window.policy,
+            reference=window.reference,
+            start_ms=window.start_ms,
+            share=turn.share,
+            offered=known.offered + turn.share,
+        )
     fresh = MonitorState(
         question,
         window.policy,
@@ -121,15 +130,6 @@ def _current(
     )
     if known is None:
         return [], fresh
-    if known.question == question:
-        return [], msgspec.structs.replace(
-            known,
-            policy=window.policy,
-            reference=window.reference,
-            start_ms=window.start_ms,
-            share=turn.share,
-            offered=known.offered + turn.share,
-        )
     fresh = msgspec.structs.replace(
         fresh, spent=known.spent, opened=known.opened, cost=known.cost, paid=known.paid
     )

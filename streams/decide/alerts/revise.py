@@ -23,7 +23,7 @@ import msgspec
 from schemas.alerts import Alert
 from schemas.windows import Verdict
 from streams.decide.alerts.amendment import amended, retold, withdrawn
-from streams.decide.alerts.base import Again, asks, rested, take
+from streams.decide.alerts.base import Again, Look, asks, rested, take
 from streams.decide.alerts.events import figures
 from streams.decide.alerts.held import Changes, Judged, Records, Revised, judged, revised
 from streams.decide.groups import key_of as slice_of
@@ -126,7 +126,8 @@ def run_again(
         if not (due or wait or show):
             continue
         now = revised(records.state, one)
-        runs |= take(records, one, now, runs)
+        (taken,) = take(records, [Look(one, now, runs)])
+        runs |= taken
         for key in due:
             past, changes = runs[key].past, found[key].changes.plus(now.changes)
             found[key] = found[key]._replace(past=past, changes=changes)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from detectors.outcomes import classes_of
 from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide.budget import fractions, weight_of
-from streams.decide.detect import estimates
+from streams.decide.detect import calibration, drift, estimates, limit
 from streams.decide.detect.calibration import Calibrated
 from streams.decide.detect.care import care_tests
 from streams.decide.detect.constant import constant_tests
-from streams.decide.detect.contract import Evidence, Reading, Recovery, SequentialTest, Step
+from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, SequentialTest, Step
+from streams.decide.detect.crowded import CrowdedTest, crowded_tests
 from streams.decide.detect.drift import DriftTest
 from streams.decide.detect.drift_list import DriftList
 from streams.decide.detect.embedding import EmbeddingTest, embedding_tests
 from streams.decide.detect.fairness import fairness_tests
-from streams.decide.detect.limit import Bet, LimitTest, bet_all
+from streams.decide.detect.limit import LimitTest
 from streams.decide.detect.no_labels import NoLabelsTest, no_labels_tests
 from streams.decide.detect.opinion import opinions_of
+from streams.decide.detect.shedding import SheddingTest, shedding_tests
 from streams.decide.detect.smooth import smooth_tests
 from streams.decide.detect.strays import StrayTest
 from streams.decide.levels import feature_levels
@@ -29,6 +32,8 @@ from streams.decide.subject import Subject
 
 __all__ = [
     "Asked",
+    "Bet",
+    "CrowdedTest",
     "DriftTest",
     "EmbeddingTest",
     "Evidence",
@@ -36,6 +41,7 @@ __all__ = [
     "Reading",
     "Recovery",
     "SequentialTest",
+    "SheddingTest",
     "Step",
     "StrayTest",
     "asked_of",
@@ -145,7 +151,13 @@ def rules_of(subject: Subject) -> tuple[Asked, ...]:
     """
     if not subject.whole:
         return ()
-    rules: tuple[SequentialTest, ...] = (StrayTest(), *no_labels_tests(subject.policy))
+    policy = subject.policy
+    rules: tuple[SequentialTest, ...] = (
+        StrayTest(),
+        *crowded_tests(policy),
+        *shedding_tests(policy),
+        *no_labels_tests(policy),
+    )
     return tuple(Asked(rule, rule.question(subject), 0.0) for rule in rules)
 
 
@@ -169,26 +181,26 @@ def asked_of(subject: Subject) -> tuple[Asked, ...]:
     return tuple(Asked(test, test.question(subject), part) for test, part in asked)
 
 
-def bet_each(
-    bets: Sequence[tuple[SequentialTest, bytes, Evidence, float]],
-) -> list[Step | None]:
-    """`SequentialTest.bet` of many tests, those on levels all at once.
+BANKS: Mapping[type[SequentialTest], Callable[[Sequence[Bet]], list[Step | None]]] = {
+    LimitTest: limit.bet_all,
+    DriftTest: drift.bet_all,
+    Calibrated: calibration.bet_all,
+}
+"""Kinds of tests of which many are stepped at once; any other is stepped one by one."""
 
-    Parameters
-    ----------
-    bets
-        Each with its memory, what it sees and its share of the budget.
-    """
-    limits = [place for place, bet in enumerate(bets) if isinstance(bet[0], LimitTest)]
-    together = bet_all(
-        [
-            Bet(test, memory, seen, share)
-            for test, memory, seen, share in bets
-            if isinstance(test, LimitTest)
-        ]
-    )
-    steps = dict(zip(limits, together, strict=True))
-    return [
-        steps[place] if place in steps else test.bet(memory, seen, share=share)
-        for place, (test, memory, seen, share) in enumerate(bets)
-    ]
+
+def bet_each(bets: Sequence[Bet]) -> list[Step | None]:
+    """`SequentialTest.bet` of many tests, all of one kind at once."""
+    steps: list[Step | None] = [None] * len(bets)
+    kinds: defaultdict[type[SequentialTest], list[int]] = defaultdict(list)
+    for place, bet in enumerate(bets):
+        kinds[type(bet.test)].append(place)
+    for kind, places in kinds.items():
+        own = [bets[place] for place in places]
+        bank = BANKS.get(kind)
+        found = (
+            [one.test.bet(*one[1:3], share=one.share) for one in own] if bank is None else bank(own)
+        )
+        for place, step in zip(places, found, strict=True):
+            steps[place] = step
+    return steps

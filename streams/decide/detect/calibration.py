@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
-import msgspec
+import numpy as np
 
 from detectors.arrays import FloatArray, as_floats
 from detectors.bets import bounded
-from detectors.calibration.anytime import CalibrationSums, CalibrationTest
+from detectors.calibration.anytime import (
+    SIGNS,
+    SIZES,
+    CalibrationSums,
+    CalibrationTest,
+    increments,
+    log_mixture,
+)
 from detectors.outcomes import classes_of
 from detectors.outcomes.calibration import BINS
 from detectors.quantities import Sums
+from detectors.sequential.bank import log_shares
+from detectors.sequential.e_sr import step
 from detectors.summary import Ints, Layout
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step
+from streams.decide.detect.gather import Gathered, cut, scale_of, scaled
 from streams.decide.detect.recovery import MEMORY, clear_of, restarted, reverse
 from streams.decide.measure.calibration import gap_reading
 from streams.decide.subject import Subject
 
-_memory = msgspec.msgpack.Decoder(list[float | None])
+SHAPE = (BINS + 2, SIGNS.size, SIZES.size)
+"""Of a memory: log-wealth by component, sign and size of the bet."""
+
+FIELDS = ("cal_n", "cal_y", "cal_p", "cal_sq")
+SLOPES = ("slope_d", "slope_v")
+
+
+class Places(NamedTuple):
+    """Where the sums stand in a pane: of bins and of the slope, and what each is divided by."""
+
+    bins: tuple[int, ...]
+    slopes: tuple[int, ...]
+    scales: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -49,6 +73,9 @@ class Calibrated:
     feature: str = ""
     part: Part = Part.LABEL
     severity: Severity = Severity.PAGE
+    _places: dict[Subject, Places] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def question(self, subject: Subject) -> str:
         """The tolerance, and what evidence is divided by."""
@@ -63,12 +90,7 @@ class Calibrated:
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet on total, slope and bins together."""
-        sums = self._sums(seen)
-        if sums.count <= 0:
-            return None
-        test = self._test(memory)
-        alarm = test.update(sums, share=share)
-        return Step(msgspec.msgpack.encode(test.state()), alarm, test.log_m, share)
+        return bet_all([Bet(self, memory, seen, share)])[0]
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Bet that every deviation is back within ``tau``."""
@@ -121,8 +143,88 @@ class Calibrated:
         return parts
 
     def _test(self, memory: bytes) -> CalibrationTest:
-        state = _memory.decode(memory) if memory else []
+        state = np.frombuffer(memory).tolist() if memory else []
         return CalibrationTest.restore(state, bins=BINS, tau=self.tau)
+
+    def places(self, subject: Subject) -> Places:
+        """Where the sums stand in the panes of a stream."""
+        if subject not in self._places:
+            layout, place, of = subject.labels, 0, ""
+            if self.feature:
+                place, of = (
+                    classes_of(subject.policy, subject.reference).index(self.feature),
+                    "class",
+                )
+            bins = [name.replace("cal", of) if of else name for name in FIELDS]
+            slopes = [f"{of}_{name}" if of else name for name in SLOPES]
+            self._places[subject] = Places(
+                bins=tuple(layout.start(name) + place * BINS for name in bins),
+                slopes=tuple(layout.start(name) + place for name in slopes),
+                scales=tuple(scale_of(layout, name) for name in (*bins, *slopes)),
+            )
+        return self._places[subject]
+
+
+def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
+    """`Calibrated.bet` of many tests at once, bit for bit as one by one.
+
+    Returns
+    -------
+    One step for each bet, None where its window has no evidence.
+    """
+    steps: list[Step | None] = [None] * len(bets)
+    gathered = Gathered(bet.seen for bet in bets)
+    tests = [cast(Calibrated, bet.test) for bet in bets]
+    places = [test.places(bet.seen.subject) for test, bet in zip(tests, bets, strict=True)]
+    starts = np.array([gathered.start(bet.seen) for bet in bets])
+    rows = as_floats([test.rows_per_unit for test in tests])
+    scales = as_floats([one.scales for one in places])
+    n, y, p, sq = (
+        scaled(gathered.fields(starts + [one.bins[i] for one in places], BINS), scales[:, i, None])
+        for i in range(len(FIELDS))
+    )
+    slope_d, slope_v = (
+        scaled(gathered.at(starts + [one.slopes[i] for one in places]), scales[:, len(FIELDS) + i])
+        for i in range(len(SLOPES))
+    )
+    n, d, v = (as_floats(x / rows[:, None]) for x in (n, y - p, sq))
+    count = n.sum(axis=1)
+    columns = (
+        _components(n, count, count),
+        _components(d, d.sum(axis=1), slope_d / rows),
+        _components(v, v.sum(axis=1), slope_v / rows),
+    )
+    live = np.flatnonzero(count > 0.0)
+    if live.size:
+        found = _stepped([bets[i] for i in live.tolist()], *(column[live] for column in columns))
+        for place, one in zip(live.tolist(), found, strict=True):
+            steps[place] = one
+    return steps
+
+
+def _components(bins: FloatArray, total: FloatArray, slope: FloatArray) -> FloatArray:
+    """Sums of the total, the slope and the bins of N windows, shape (N, BINS + 2)."""
+    return as_floats(np.concatenate([total[:, None], slope[:, None], bins], axis=1))
+
+
+def _stepped(bets: Sequence[Bet], n: FloatArray, d: FloatArray, v: FloatArray) -> list[Step]:
+    """One step of each test, all sums of shape (N, BINS + 2)."""
+    fresh = np.full(SHAPE, -np.inf).tobytes()
+    wealth = np.frombuffer(b"".join([bet.memory or fresh for bet in bets]))
+    wealth = wealth.reshape(len(bets), *SHAPE)
+    taus = [cast(Calibrated, bet.test).tau for bet in bets]
+    le = np.empty(wealth.shape)
+    for tau in set(taus):
+        rows = np.flatnonzero(np.array(taus) == tau)
+        le[rows] = increments(d[rows], v[rows], n[rows], tau=tau)
+    shares = log_shares([bet.share for bet in bets])[:, :, None, None]
+    after = np.where((n > 0.0)[:, :, None, None], step(wealth, le, log_share=shares), wealth)
+    log_m = log_mixture(as_floats(after)).tolist()
+    memories = cut(as_floats(after.reshape(len(bets), -1)))
+    return [
+        Step(memory, evidence >= 0.0, evidence, bet.share)
+        for bet, memory, evidence in zip(bets, memories, log_m, strict=True)
+    ]
 
 
 def sums_of(seen: Evidence, of: str = "") -> CalibrationSums:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from detectors.quantities import Sums, sums_of
 from detectors.summary import Ints
@@ -14,7 +14,7 @@ from streams.decide.measure.interval import Reading
 from streams.decide.measure.labels import BESIDE, sums_beside
 from streams.decide.subject import Subject
 
-__all__ = ["ALPHA_RECOVERY", "Evidence", "Reading", "Recovery", "SequentialTest", "Step"]
+__all__ = ["ALPHA_RECOVERY", "Bet", "Evidence", "Reading", "Recovery", "SequentialTest", "Step"]
 
 ALPHA_RECOVERY = 0.05
 """Chance of ever resolving an alert that is not over."""
@@ -72,6 +72,15 @@ class Evidence:
                 self.subject.inputs, self.served, self.subject.labels, self.vector, metric
             )
         return sums_of(self.subject.layout(part), self.vector, metric, feature)
+
+
+class Bet(NamedTuple):
+    """A test about to look at a window with a share of the budget."""
+
+    test: SequentialTest
+    memory: bytes
+    seen: Evidence
+    share: float
 
 
 class SequentialTest(Protocol):

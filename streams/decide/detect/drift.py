@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
-import msgspec
 import numpy as np
 
 from detectors.arrays import FloatArray, as_floats
+from detectors.bets.grid import K, log_mean_exp
 from detectors.drift.closeness import closeness
-from detectors.drift.witness import WitnessState, WitnessTest, reference_slack
-from detectors.sequential.e_sr import BudgetedESR
+from detectors.drift.witness import reference_slack
+from detectors.drift.witness_bank import Witnesses, update
+from detectors.sequential.bank import log_shares
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import ALPHA_RECOVERY, Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import ALPHA_RECOVERY, Bet, Evidence, Reading, Recovery, Step
+from streams.decide.detect.gather import Gathered, cut
 from streams.decide.detect.recovery import clear_of
-from streams.decide.measure.drift import histogram_of, reference_counts, size_of, tv_metric
+from streams.decide.measure.drift import (
+    ITEMS,
+    histogram_name,
+    histogram_of,
+    reference_counts,
+    size_of,
+    tv_metric,
+)
 from streams.decide.subject import Subject
 
-_memory = msgspec.msgpack.Decoder(WitnessState)
+ENOUGH = 0.5
+"""A histogram of fewer rows is empty."""
 
 
-class _Wealth(msgspec.Struct):
-    """The part of a `WitnessState` that is evidence."""
+class Frame(NamedTuple):
+    """What the windows of a stream are compared with: the shares of the reference's bins (B,), and
+    the distance that is tolerated. ``start`` is where the histogram begins in a pane; None where
+    it has to be worked out."""
 
-    wealth: list[float]
-
-
-_wealth = msgspec.msgpack.Decoder(_Wealth)
+    start: int | None
+    shares: FloatArray
+    allowance: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,9 @@ class DriftTest:
     metric: str = "tv"
     part: Part = Part.INPUT
     severity: Severity = Severity.TICKET
+    _frames: dict[Subject, Frame | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def question(self, subject: Subject) -> str:
         """The distance, what it is measured from, and what evidence is divided by."""
@@ -73,14 +89,7 @@ class DriftTest:
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet that the bins that grew before hold more than they may."""
-        counts = self._counts(seen)
-        test = self._test(memory, seen.subject)
-        if test is None or counts is None:
-            return None
-        alarm = test.update(counts, share=share)
-        made = not math.isnan(test.bound)
-        log_e = test.log_m if math.isfinite(test.log_m) else 0.0
-        return Step(msgspec.msgpack.encode(test.state()), alarm, log_e, share if made else 0.0)
+        return bet_all([Bet(self, memory, seen, share)])[0]
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Pool windows until they are shown to be within what is tolerated; proof that they are not
@@ -100,7 +109,25 @@ class DriftTest:
 
     def log_wealth(self, memory: bytes) -> float:
         """Logarithm of the evidence in a memory; minus infinity of none."""
-        return BudgetedESR.restore(_wealth.decode(memory).wealth).log_m if memory else -math.inf
+        return log_wealths([memory])[0]
+
+    def frame(self, subject: Subject) -> Frame | None:
+        """What windows are compared with; None where there is nothing."""
+        if subject not in self._frames:
+            self._frames[subject] = self._framed(subject)
+        return self._frames[subject]
+
+    def _framed(self, subject: Subject) -> Frame | None:
+        reference, layout = reference_counts(subject, self.feature), subject.layout(self.part)
+        name = histogram_name(self.feature)
+        if reference is None or name not in layout:
+            return None
+        reference = as_floats(reference / self.dispersion)
+        return Frame(
+            start=None if self.feature == ITEMS else layout.start(name),
+            shares=as_floats(reference / reference.sum()),
+            allowance=self.eps + reference_slack(reference),
+        )
 
     def _counts(self, seen: Evidence) -> FloatArray | None:
         """Evidence is linear in the histogram: rows that depend count as one row."""
@@ -109,11 +136,81 @@ class DriftTest:
             return None
         return as_floats(counts / self.dispersion)
 
-    def _test(self, memory: bytes, subject: Subject) -> WitnessTest | None:
-        reference = reference_counts(subject, self.feature)
-        if reference is None:
-            return None
-        reference = as_floats(reference / self.dispersion)
-        if not memory:
-            return WitnessTest(reference, self.eps, self.decay)
-        return WitnessTest.restore(reference, self.eps, _memory.decode(memory), self.decay)
+
+def log_wealths(memories: Sequence[bytes]) -> list[float]:
+    """`DriftTest.log_wealth` of many tests at once."""
+    if not memories:
+        return []
+    fresh = np.full(K, -np.inf)
+    width = fresh.nbytes
+    wealth = np.frombuffer(b"".join([memory[:width] or fresh.tobytes() for memory in memories]))
+    found: list[float] = log_mean_exp(wealth.reshape(len(memories), K)).tolist()
+    return found
+
+
+class _Ready(NamedTuple):
+    """A bet, its place among all, and what its window is compared with."""
+
+    place: int
+    bet: Bet
+    test: DriftTest
+    frame: Frame
+
+
+def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
+    """`DriftTest.bet` of many tests at once, bit for bit as one by one.
+
+    Returns
+    -------
+    One step for each bet, None where its window has no evidence.
+    """
+    steps: list[Step | None] = [None] * len(bets)
+    gathered = Gathered(bet.seen for bet in bets)
+    alike: defaultdict[tuple[int, bool], list[_Ready]] = defaultdict(list)
+    for place, bet in enumerate(bets):
+        test = cast(DriftTest, bet.test)
+        frame = test.frame(bet.seen.subject)
+        if frame is not None:
+            key = (frame.shares.size, frame.start is None)
+            alike[key].append(_Ready(place, bet, test, frame))
+    for group in alike.values():
+        counts = _histograms(gathered, group)
+        live = np.flatnonzero(counts.sum(axis=1) > ENOUGH)
+        chosen = [group[row] for row in live.tolist()]
+        if chosen:
+            for one, step in zip(chosen, _stepped(chosen, counts[live]), strict=True):
+                steps[one.place] = step
+    return steps
+
+
+def _histograms(gathered: Gathered, group: Sequence[_Ready]) -> FloatArray:
+    """Histograms of windows, shape (N, B)."""
+    if group[0].frame.start is None:
+        seen = [(one.bet.seen, one.test.feature) for one in group]
+        found = (histogram_of(x.subject, x.vector, of) for x, of in seen)
+        return as_floats([counts for counts in found if counts is not None])
+    starts = [gathered.start(one.bet.seen) + (one.frame.start or 0) for one in group]
+    return as_floats(gathered.fields(np.array(starts), group[0].frame.shares.size))
+
+
+def _stepped(group: Sequence[_Ready], counts: FloatArray) -> list[Step]:
+    bins = counts.shape[1]
+    fresh = np.concatenate([np.full(K, -np.inf), np.zeros(bins)]).tobytes()
+    memory = np.frombuffer(b"".join([one.bet.memory or fresh for one in group]))
+    memory = memory.reshape(len(group), K + bins)
+    dispersion = as_floats([one.test.dispersion for one in group])
+    after, found = update(
+        Witnesses(ewma=np.ascontiguousarray(memory[:, K:]), wealth=as_floats(memory[:, :K])),
+        as_floats(counts / dispersion[:, None]),
+        shares=as_floats([one.frame.shares for one in group]),
+        allowance=as_floats([one.frame.allowance for one in group]),
+        decay=as_floats([one.test.decay for one in group]),
+        log_share=as_floats(log_shares([one.bet.share for one in group])[:, 0]),
+    )
+    log_e = np.where(np.isfinite(found.log_m), found.log_m, 0.0)
+    memories = cut(as_floats(np.concatenate([after.wealth, after.ewma], axis=1)))
+    columns = (memories, found.alarm.tolist(), log_e.tolist(), found.made.tolist())
+    return [
+        Step(kept, alarm, evidence, one.bet.share if made else 0.0)
+        for one, kept, alarm, evidence, made in zip(group, *columns, strict=True)
+    ]

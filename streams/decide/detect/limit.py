@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -14,10 +13,13 @@ from detectors.bets import binary, bounded
 from detectors.bets.grid import K, Side, log_mean_exp
 from detectors.quantities import Sums
 from detectors.sequential import e_sr
+from detectors.sequential.bank import log_shares
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step
+from streams.decide.detect.gather import Gathered, cut
+from streams.decide.detect.limit_bank import ManySums, Recipe, recipe_of, sums_of
 from streams.decide.detect.recovery import clear_of, reverse
 from streams.decide.levels import Level
 from streams.decide.measure.interval import interval_of
@@ -36,6 +38,9 @@ class LimitTest:
 
     level: Level
     care: bool = False
+    _recipes: dict[Subject, Recipe | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def detector(self) -> str:
@@ -76,7 +81,7 @@ class LimitTest:
         level = self.level
         sums = seen.sums(level.part, level.metric, level.feature) or Sums(0, 0.0)
         low, high = interval_of(sums, level.dispersion)
-        return Reading(sums.n, sums.mean, low, high, self._limit(seen), level.worse)
+        return Reading(sums.n, sums.mean, low, high, self.limit(seen), level.worse)
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Bet that the metric is beyond its level."""
@@ -90,8 +95,8 @@ class LimitTest:
         worse = self.level.worse
         side: Side = "below" if worse == "above" else "above"
         share = seen.subject.policy.alerting.clear
-        clear = clear_of(self._limit(seen), share, worse=worse, lo=sums.lo, hi=sums.hi)
-        (increments,) = _increments([sums], [clear], side)
+        clear = clear_of(self.limit(seen), share, worse=worse, lo=sums.lo, hi=sums.hi)
+        (increments,) = _increments(ManySums.one(sums), as_floats([clear]), side)
         return reverse(recovery, increments / self.level.dispersion)
 
     def sums(self, seen: Evidence) -> Sums | None:
@@ -99,17 +104,18 @@ class LimitTest:
         sums = seen.sums(self.part, self.metric, self.feature)
         return None if sums is None or sums.n <= 0 else sums
 
-    def _limit(self, seen: Evidence) -> float:
-        return self.level.at(seen.start_ms, seen.subject.policy.window_ms)
+    def recipe(self, seen: Evidence) -> Recipe | None:
+        """How the evidence is read of a window; None where there is none."""
+        subject, recipes = seen.subject, self._recipes
+        if subject not in recipes:
+            layout = subject.layout(self.part)
+            recipes[subject] = recipe_of(layout, subject.inputs, self.metric, self.feature)
+        recipe = recipes[subject]
+        return None if recipe is None or (recipe.beside and seen.served is None) else recipe
 
-
-class Bet(NamedTuple):
-    """A test about to look at a window."""
-
-    test: LimitTest
-    memory: bytes
-    seen: Evidence
-    share: float
+    def limit(self, seen: Evidence) -> float:
+        """The level for the window."""
+        return self.level.at(seen.start_ms, seen.subject.window_ms)
 
 
 def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
@@ -120,43 +126,56 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     One step for each bet, None where its window has no evidence.
     """
     steps: list[Step | None] = [None] * len(bets)
-    alike: dict[tuple[Side, bool], list[tuple[int, Sums]]] = defaultdict(list)
-    for place, bet in enumerate(bets):
-        sums = bet.test.sums(bet.seen)
-        if sums is not None:
-            alike[bet.test.level.worse, sums.q is None].append((place, sums))
-    for (side, _), group in alike.items():
-        places = [place for place, _ in group]
-        chosen = [bets[place] for place in places]
-        limits = [bet.test._limit(bet.seen) for bet in chosen]
-        increments = _increments([sums for _, sums in group], limits, side)
-        for place, step in zip(places, _stepped(chosen, increments), strict=True):
-            steps[place] = step
+    gathered = Gathered(bet.seen for bet in bets)
+    asked = [(place, cast(LimitTest, bet.test).recipe(bet.seen)) for place, bet in enumerate(bets)]
+    known = [(place, recipe) for place, recipe in asked if recipe is not None]
+    if not known:
+        return steps
+    chosen = [bets[place] for place, _ in known]
+    sums = sums_of(
+        gathered,
+        [recipe for _, recipe in known],
+        np.array([gathered.start(bet.seen) for bet in chosen]),
+        np.array([gathered.served(bet.seen) for bet in chosen]),
+    )
+    live = np.flatnonzero(sums.n > 0)
+    betting = [chosen[row] for row in live.tolist()]
+    if betting:
+        for row, step in zip(live.tolist(), _stepped(betting, sums.of(live)), strict=True):
+            steps[known[row][0]] = step
     return steps
 
 
-def _stepped(bets: Sequence[Bet], increments: FloatArray) -> list[Step]:
-    """One step of the budgeted e-SR for each row of ``increments`` (N, K)."""
+def _stepped(bets: Sequence[Bet], sums: ManySums) -> list[Step]:
+    """One step of the budgeted e-SR for each of the sums."""
+    tests = [cast(LimitTest, bet.test) for bet in bets]
+    limits = as_floats([test.limit(bet.seen) for test, bet in zip(tests, bets, strict=True)])
+    below = np.array([test.level.worse == "below" for test in tests])
+    dispersion = as_floats([test.level.dispersion for test in tests])
+    increments = np.empty((len(bets), K))
+    sides: tuple[Side, ...] = ("above", "below")
+    for squares in (False, True):
+        for side in sides:
+            rows = np.flatnonzero((sums.squares == squares) & (below == (side == "below")))
+            if rows.size:
+                increments[rows] = _increments(sums.of(rows), limits[rows], side)
     fresh = np.full(K, -np.inf).tobytes()
-    wealth = np.frombuffer(b"".join(bet.memory or fresh for bet in bets)).reshape(-1, K)
-    dispersion = np.array([bet.test.level.dispersion for bet in bets])
-    shares = np.array([e_sr.log_share_of(bet.share) for bet in bets])
-    after = e_sr.step(wealth, increments / dispersion[:, None], log_share=shares[:, None])
-    log_m = log_mean_exp(after)
+    wealth = np.frombuffer(b"".join([bet.memory or fresh for bet in bets])).reshape(-1, K)
+    shares = log_shares([bet.share for bet in bets])
+    after = e_sr.step(wealth, increments / dispersion[:, None], log_share=shares)
+    memories, log_m = cut(after), log_mean_exp(after).tolist()
     return [
-        Step(row.tobytes(), bool(evidence >= 0.0), float(evidence), bet.share)
-        for bet, row, evidence in zip(bets, after, log_m, strict=True)
+        Step(memory, evidence >= 0.0, evidence, bet.share)
+        for bet, memory, evidence in zip(bets, memories, log_m, strict=True)
     ]
 
 
-def _increments(group: Sequence[Sums], limits: Sequence[float], side: Side) -> FloatArray:
+def _increments(sums: ManySums, limits: FloatArray, side: Side) -> FloatArray:
     """Increments (N, K) of sums of one kind."""
-    n, s, lo, hi = (as_floats([getattr(x, name) for x in group]) for name in ("n", "s", "lo", "hi"))
-    span = hi - lo
-    m = (as_floats(limits) - lo) / span
-    if group[0].q is None:
-        return binary.increments(n=n, s=s, m=m, side=side)
-    q = as_floats([0.0 if x.q is None else x.q for x in group])
-    scaled = (s - n * lo) / span
-    squares = (q - 2.0 * lo * s + n * lo**2) / span**2
-    return bounded.increments(n=n, s=scaled, q=squares, m=m, side=side)
+    lo, span = sums.lo, sums.hi - sums.lo
+    m = (limits - lo) / span
+    if not sums.squares[0]:
+        return binary.increments(n=sums.n, s=sums.s, m=m, side=side)
+    scaled = (sums.s - sums.n * lo) / span
+    squares = (sums.q - 2.0 * lo * sums.s + sums.n * lo**2) / span**2
+    return bounded.increments(n=sums.n, s=scaled, q=squares, m=m, side=side)

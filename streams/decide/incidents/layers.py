@@ -12,10 +12,10 @@ ORDER = tuple(Layer)
 """Layers from first cause to last effect."""
 
 _OF = {
-    Layer.SERVICE: ("no_traffic", "probe", "strays", "service_errors", "latency"),
+    Layer.SERVICE: ("no_traffic", "probe", "strays", "shedding", "service_errors", "latency"),
     Layer.CONTRACT: (
         *("missing_rate", "out_of_range_rate", "out_of_domain", "violation_rate", "unusable_rate"),
-        *("mean", "repeats"),
+        *("mean", "repeats", "capped_segments", "long_segments"),
     ),
     Layer.LABELS: ("no_labels", "label_rate", "flips", "disagreements"),
     Layer.DRIFT: (

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
+
+import numpy as np
 
 from detectors.answers import item_lists
 from detectors.arrays import FloatArray, as_floats
@@ -30,22 +35,28 @@ PIT = ""
 ANSWERS = {SCORE: "score", CLASS: "class", ITEMS: "items"}
 """Fields of histograms that are of no feature, in input panes."""
 
+SUBJECTS = 1 << 16
+"""So many streams' features are remembered with what they are compared with."""
+
 NULL_LEVEL = 0.01
 """Chance that a window without drift exceeds the threshold shown beside PSI and JS."""
 
 
-def drifting(subject: Subject) -> list[str]:
+@lru_cache(maxsize=SUBJECTS)
+def drifting(subject: Subject) -> tuple[str, ...]:
     """Features with a reference and drift tests asked for; score, classes, items if it has them."""
     names = [
         feature.name
         for feature in subject.features
         if feature.contract.drift and feature.bins >= 2 and _has_rows(subject, feature.name)
     ]
-    return names + [name for name in (SCORE, CLASS, ITEMS) if _has_rows(subject, name)]
+    return (*names, *(name for name in (SCORE, CLASS, ITEMS) if _has_rows(subject, name)))
 
 
+@lru_cache(maxsize=SUBJECTS)
 def reference_counts(subject: Subject, feature: str) -> FloatArray | None:
-    """Histogram of a feature in the reference, shape (B,); None where there is none."""
+    """Histogram of a feature in the reference, shape (B,), not to be written to; None where there
+    is none."""
     profile = subject.reference
     if profile is None or (feature in ANSWERS and histogram_name(feature) not in subject.inputs):
         return None
@@ -102,8 +113,42 @@ def compared(subject: Subject, vector: Ints, feature: str) -> Compared | None:
     counts, reference = histogram_of(subject, vector, feature), reference_counts(subject, feature)
     if counts is None or reference is None or size_of(counts) == 0:
         return None
-    dispersion = dispersion_of(subject, feature)
-    return Compared(as_floats(counts / dispersion), as_floats(reference / dispersion))
+    return Compared(as_floats(counts / dispersion_of(subject, feature)), _rows_of(subject, feature))
+
+
+@lru_cache(maxsize=SUBJECTS)
+def _rows_of(subject: Subject, feature: str) -> FloatArray:
+    """Histogram of a feature in the reference, in independent rows."""
+    reference = reference_counts(subject, feature)
+    if reference is None:
+        raise KeyError(feature)
+    return as_floats(reference / dispersion_of(subject, feature))
+
+
+class Alike(NamedTuple):
+    """Features with as many bins, and their histograms, each of shape (F, B)."""
+
+    features: tuple[str, ...]
+    both: Compared
+
+
+def alike(subject: Subject, vector: Ints, features: Iterable[str]) -> list[Alike]:
+    """Features that can be compared, by the number of their bins: measures take many at once."""
+    groups: defaultdict[int, list[tuple[str, Compared]]] = defaultdict(list)
+    for feature in features:
+        both = compared(subject, vector, feature)
+        if both is not None:
+            groups[both.window.size].append((feature, both))
+    return [
+        Alike(
+            tuple(feature for feature, _ in group),
+            Compared(
+                np.stack([both.window for _, both in group]),
+                np.stack([both.reference for _, both in group]),
+            ),
+        )
+        for group in groups.values()
+    ]
 
 
 def size_of(counts: FloatArray) -> int:
@@ -118,12 +163,28 @@ def tv_metric(
     both = compared(subject, vector, feature)
     if both is None:
         return None
-    low, high = (number(float(end)) for end in tv.interval(*both, LEVEL))
+    low, high = tv.interval(*both, LEVEL)
+    rows = _rows(subject, both.window, feature)
+    ends = (float(tv.corrected(*both)), float(low), float(high))
+    return _tv(subject, feature, rows, ends, eps=eps, name=name)
+
+
+def _tv(
+    subject: Subject,
+    feature: str,
+    rows: int,
+    ends: tuple[float, float, float],
+    *,
+    eps: float,
+    name: str = "tv",
+) -> Metric:
+    """The metric of a distance and its interval."""
+    value, low, high = (number(end) for end in ends)
     shown = Metric(
         name=name,
         feature=feature,
-        n=_rows(subject, both, feature),
-        value=number(float(tv.corrected(*both))),
+        n=rows,
+        value=value,
         low=low,
         high=high,
         budget=eps,
@@ -163,33 +224,50 @@ def metrics(subject: Subject, vector: Ints) -> list[Metric]:
     exceeds once in a hundred. It is shown, not judged: a verdict needs a distance that matters,
     which total variation has.
     """
-    return [metric for feature in drifting(subject) for metric in _three(subject, vector, feature)]
+    names = drifting(subject)
+    found = {
+        feature: metrics
+        for group in alike(subject, vector, names)
+        for feature, metrics in zip(group.features, _three(subject, group), strict=True)
+    }
+    return [metric for feature in names for metric in found.get(feature, ())]
 
 
-def _three(subject: Subject, vector: Ints, feature: str) -> list[Metric]:
-    both = compared(subject, vector, feature)
-    if both is None:
-        return []
-    n, m = (max(size_of(counts), 1) for counts in both)
-    found = [
-        Metric(
-            name=name,
-            feature=feature,
-            n=_rows(subject, both, feature),
-            value=number(float(measure.corrected(*both))),
-            low=number(float(low)),
-            high=number(float(high)),
-            budget=number(measure.threshold(n, m, both.window.size, NULL_LEVEL)),
-        )
-        for name, measure in (("psi", psi), ("js", js))
-        for low, high in (measure.interval(*both, LEVEL),)
+def _three(subject: Subject, group: Alike) -> list[list[Metric]]:
+    """PSI, JS and TV of each feature of a group."""
+    both = group.both
+    rows = [
+        _rows(subject, window, feature)
+        for window, feature in zip(both.window, group.features, strict=True)
     ]
-    shown = tv_metric(subject, vector, feature, eps=eps_of(subject, feature))
-    return found if shown is None else [*found, shown]
+    sizes = [tuple(max(size_of(counts), 1) for counts in pair) for pair in zip(*both, strict=True)]
+    found: list[list[Metric]] = [[] for _ in rows]
+    for name, measure in (("psi", psi), ("js", js)):
+        columns = (measure.corrected(*both), *measure.interval(*both, LEVEL))
+        for place, ends in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            value, low, high = (number(end) for end in ends)
+            n, m = sizes[place]
+            found[place].append(
+                Metric(
+                    name=name,
+                    feature=group.features[place],
+                    n=rows[place],
+                    value=value,
+                    low=low,
+                    high=high,
+                    budget=number(measure.threshold(n, m, both.window.shape[1], NULL_LEVEL)),
+                )
+            )
+    columns = (tv.corrected(*both), *tv.interval(*both, LEVEL))
+    for place, (value, low, high) in enumerate(zip(*(x.tolist() for x in columns), strict=True)):
+        feature = group.features[place]
+        eps = eps_of(subject, feature)
+        found[place].append(_tv(subject, feature, rows[place], (value, low, high), eps=eps))
+    return found
 
 
-def _rows(subject: Subject, both: Compared, feature: str) -> int:
-    return round(float(both.window.sum()) * dispersion_of(subject, feature))
+def _rows(subject: Subject, window: FloatArray, feature: str) -> int:
+    return round(float(window.sum()) * dispersion_of(subject, feature))
 
 
 def _total(subject: Subject, feature: str) -> float:

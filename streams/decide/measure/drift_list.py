@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 
+from detectors.distributions import chi2_sf
 from detectors.drift import chi_square, tv
 from detectors.drift.bh import bh
 from detectors.summary import Ints
-from streams.decide.measure.drift import Compared, compared, drifting, eps_of, histogram_of, size_of
+from streams.decide.measure.drift import Compared, alike, drifting, eps_of, histogram_of, size_of
 from streams.decide.subject import Subject
 
 FALSE_NAMES = 0.01
 """Highest expected share of false names in a list; an empty list has none."""
+
+SURELY = 0.99
+"""Below this part of a threshold no rounding counts."""
 
 ROWS_PER_BIN = 5
 """Rows of the window for each bin, below which nothing is said of a feature."""
@@ -28,14 +32,25 @@ def drifted(subject: Subject, vector: Ints) -> list[str]:
     ----------
     .. [1] Benjamini, Hochberg, Controlling the false discovery rate, JRSS-B 57, 1995.
     """
-    names = drifting(subject) if subject.whole else []
-    seen = {name: both for name in names if (both := compared(subject, vector, name)) is not None}
+    names = drifting(subject) if subject.whole else ()
+    groups = alike(subject, vector, names)
     far = {
-        name for name, both in seen.items() if float(tv.corrected(*both)) >= eps_of(subject, name)
+        feature
+        for group in groups
+        for feature, distance in zip(
+            group.features, tv.corrected(*group.both).tolist(), strict=True
+        )
+        if distance >= eps_of(subject, feature)
     }
     if not far:
         return []
-    rejected = bh([_p_value(both) for both in seen.values()], FALSE_NAMES)
+    chances = {
+        feature: _p_value(Compared(*pair))
+        for group in groups
+        for feature, *pair in zip(group.features, *group.both, strict=True)
+    }
+    seen = [feature for feature in names if feature in chances]
+    rejected = bh([chances[feature] for feature in seen], FALSE_NAMES)
     return [
         name for name, found in zip(seen, rejected.tolist(), strict=True) if found and name in far
     ]
@@ -48,8 +63,17 @@ def looked_at(subject: Subject, vector: Ints) -> int:
 
 
 def _p_value(both: Compared) -> float:
-    """Chance of so large a chi-square without drift; NaN where too few rows tell."""
+    """Chance of so large a chi-square without drift; NaN where too few rows tell.
+
+    Where it is surely above `FALSE_NAMES`, no list has the feature, and 1 is given instead.
+    """
     window, known = chi_square.pool(*both)
     if window.size < 2 or float(window.sum()) < ROWS_PER_BIN * window.size:
         return math.nan
-    return float(chi_square.p_value(window, known))
+    found, freedom = (
+        chi_square.statistic(window, known),
+        chi_square.degrees_of_freedom(window, known),
+    )
+    if freedom >= 1.0 and found < SURELY * chi_square.threshold(int(freedom) + 1, FALSE_NAMES):
+        return 1.0
+    return float(chi2_sf(found, freedom))

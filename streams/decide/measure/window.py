@@ -43,6 +43,7 @@ from streams.decide.measure import (
 )
 from streams.decide.measure.interval import metric_of, worst
 from streams.decide.measure.labels import LABEL_RATE, sums_beside, weighted
+from streams.decide.measure.shed import lacks, marked, shed
 from streams.decide.subject import Subject
 
 
@@ -83,16 +84,19 @@ def window_result(
         Features that had drifted by the time the window was judged.
     """
     known = coverage(subject, inputs, labels, matured=matured, expected=expected)
+    lost = shed(subject, inputs)
+    seen = _input_metrics(subject, inputs, key.start_ms, beside.get(Part.INPUT))
     metrics = [
         *_label_metrics(subject, inputs, labels, known, key.start_ms, beside.get(Part.LABEL)),
-        *_input_metrics(subject, inputs, key.start_ms, beside.get(Part.INPUT)),
+        *(marked(metric, subject, lost) for metric in seen),
     ]
     if subject.group:
         metrics = [fairness.hidden(metric) for metric in metrics]
     # An estimate may rest on what is no longer so: it never makes a window degraded by itself.
     verdict = worst([metric.verdict for metric in metrics if metric.verdict is not None])
     judged = known.matured and known.share >= subject.policy.labels.coverage
-    metrics += estimates.metrics(subject, inputs, labels, key.start_ms, judged=judged)
+    foreseen = estimates.metrics(subject, inputs, labels, key.start_ms, judged=judged)
+    metrics += [marked(metric, subject, lost) for metric in foreseen]
     return WindowResult(
         id=window_id(key),
         model=key.model,
@@ -108,10 +112,11 @@ def window_result(
         late=late,
         duplicates=subject.inputs.count(inputs, "n_duplicate"),
         strays=subject.inputs.count(inputs, "n_stray"),
+        shed={kind.value: n for kind, n in lost.items()},
         coverage=known,
         verdict=verdict,
         metrics=metrics,
-        drifted=drift_list.drifted(subject, inputs),
+        drifted=[] if lacks(lost, subject, "drift_list") else drift_list.drifted(subject, inputs),
         drifted_so_far=list(drifted),
         reliability=_reliability(subject, labels),
         revision=revision,

@@ -86,7 +86,7 @@ def _again(
         cohort = cohort_at(view.control, view.subjects, rollout, time_ms, labels=False)
         if cohort is None:
             return None
-        if labels_ms is not None and merge.expired(cohort.canary, cohort.subject.policy, labels_ms):
+        if labels_ms is not None and merge.expired(cohort.canary, cohort.subject, labels_ms):
             return None
         for guardrail in guardrails:
             both = pair(view.state, cohort, guardrail, late=True)

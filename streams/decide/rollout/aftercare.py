@@ -104,7 +104,7 @@ def stands(
                 return True
             cohort = cohort._replace(from_ms=start_ms)
             key = cohort.canary._replace(arm=Arm.BASELINE)
-            if labels_ms is not None and merge.expired(key, cohort.subject.policy, labels_ms):
+            if labels_ms is not None and merge.expired(key, cohort.subject, labels_ms):
                 return True
             sums = sums_in(state, cohort, key, rail.metric, late=True)
             if sums is not None and sums.n > 0:

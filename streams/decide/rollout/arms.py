@@ -13,7 +13,9 @@ from schemas.predictions import Arm
 from schemas.summaries import Part
 from streams.control import Control
 from streams.decide import merge
+from streams.decide.domain import DOMAIN
 from streams.decide.keys import WindowKey
+from streams.decide.measure.shed import lacks, shed
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import METRICS, Pair
 from streams.decide.state import State
@@ -88,9 +90,12 @@ def served(state: State, cohort: Cohort, *, late: bool = False) -> tuple[int, in
 def pair(state: State, cohort: Cohort, guardrail: Guardrail, *, late: bool = False) -> Pair | None:
     """Both arms of a guardrail; None where they cannot be compared in this window.
 
-    ``late`` looks at what is known now, rows and labels that came late included.
+    Where features were shed, nobody can tell whether inputs were broken for both. ``late`` looks
+    at what is known now, rows and labels that came late included.
     """
     metric, part = METRICS[guardrail.metric]
+    if in_part(state, cohort):
+        return None
     if part is Part.LABEL and not covered(state, cohort, late=late):
         return None
     canary, baseline = (
@@ -98,6 +103,15 @@ def pair(state: State, cohort: Cohort, guardrail: Guardrail, *, late: bool = Fal
         for key in (cohort.canary, cohort.baseline)
     )
     return None if canary is None or baseline is None else Pair(canary, baseline)
+
+
+def in_part(state: State, cohort: Cohort) -> bool:
+    """Whether rows of either arm were counted without what tells broken inputs from a version."""
+    subject = cohort.subject
+    return any(
+        lacks(shed(subject, _total(state, cohort, key, Part.INPUT)), subject, DOMAIN)
+        for key in (cohort.canary, cohort.baseline)
+    )
 
 
 def covered(state: State, cohort: Cohort, *, late: bool = False) -> bool:

@@ -19,7 +19,7 @@ from schemas.policy import Guardrail
 from schemas.predictions import Arm
 from schemas.rollouts import RolloutAction, RolloutEvent
 from streams.control import Control
-from streams.decide.rollout.arms import Cohort, cohort_at, first_pane, served
+from streams.decide.rollout.arms import Cohort, cohort_at, first_pane, in_part, served
 from streams.decide.rollout.blame import Finding
 from streams.decide.rollout.events import ENDS, Look, event
 from streams.decide.rollout.frozen import frozen_of
@@ -34,6 +34,9 @@ from streams.decide.rollout.shadow import shadow_guardrails
 from streams.decide.rollout.steps import Place, next_step, unmet
 from streams.decide.state import State, Watermarks
 from streams.decide.subject import Subjects
+
+IN_PART = "rows were shed: what was wrong with inputs cannot be told"
+"""Why a rollout holds that nobody is to blame for."""
 
 
 def advance(
@@ -97,7 +100,9 @@ def _full(course: Course, known: RolloutState) -> tuple[RolloutState, list[Rollo
             continue
         choice, finding = judge(course, track, cohort, course.guardrails)
         look = _look(course, track, cohort, course.guardrails)
-        if choice.verdict is Choice.ROLLBACK:
+        if in_part(course.state, cohort):
+            events.append(event(look, RolloutAction.HOLD, IN_PART))
+        elif choice.verdict is Choice.ROLLBACK:
             known, said = _roll_back(course, known, look, choice, finding)
             events += said
         elif choice.verdict is Choice.PROMOTE:

@@ -13,7 +13,7 @@ from schemas.policy import Guardrail, Policy, duration_ms
 from schemas.predictions import Arm
 from schemas.rollouts import RolloutAction
 from streams.control import Control
-from streams.decide.rollout.arms import Cohort, pair, served
+from streams.decide.rollout.arms import Cohort, in_part, pair, served
 from streams.decide.rollout.blame import Facts, Finding, blame
 from streams.decide.rollout.facts import broken, counted, distrusted, facts_of
 from streams.decide.rollout.plan import Rollout
@@ -104,7 +104,7 @@ def observe(course: Course, track: Track, cohort: Cohort, guardrails: Sequence[G
         for g in guardrails
     }
     if course.rollout.arm is Arm.SHADOW:
-        pairs = pairs_of(course.state, cohort)
+        pairs = None if in_part(course.state, cohort) else pairs_of(course.state, cohort)
         if pairs is not None:
             rows = course.policy.dependence.rows_per_unit
             rails |= {

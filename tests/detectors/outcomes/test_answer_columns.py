@@ -18,6 +18,7 @@ from detectors.answers import (
     with_answers,
 )
 from detectors.inputs import NumericFeature, input_layout
+from detectors.numeric import NumericFeatures, numbers_of
 from detectors.outcomes import Multiclass, Outcome, Ranking
 from detectors.quantities import Sums, sums_of
 from detectors.summary import CellBuilder, Ints, Layout, merge, scatter
@@ -119,7 +120,8 @@ def test_a_mean_is_summed_in_the_units_of_its_contract() -> None:
     feature = NumericFeature("cost", FeatureContract(min=-2, max=6, max_mean=3), None)
     layout = Layout(feature.fields())
     build = CellBuilder(layout)
-    feature.add(build, [0, 4.0, 100, -100, None, "much"])
+    numbers = numbers_of([0, 4.0, 100, -100, None, "much"], 1)
+    NumericFeatures(layout, [feature]).add(build, *numbers)
     rows = np.zeros(6, np.int64)
     (pane,) = scatter(build.build(), rows, rows + 1, 1, layout.size)
     values = np.array([0.0, 4.0, 6.0, -2.0])

@@ -17,6 +17,7 @@ from detectors.inputs import (
     input_layout,
     score_edges,
 )
+from detectors.numeric import NumericFeatures, numbers_of
 from detectors.summary import CellBuilder, Layout, scatter
 from schemas.policy import FeatureContract, FeatureType, Policy, Task
 from schemas.reference import CategoricalReference, NumericReference, ReferenceProfile
@@ -40,11 +41,14 @@ def added(feature: Feature, values: list[Any]) -> tuple[dict[str, list[float]], 
     """All fields of the feature by mark, and the rows that break the contract."""
     layout = Layout(feature.fields())
     build = CellBuilder(layout)
-    broken = feature.add(build, values).broken
+    if isinstance(feature, NumericFeature):
+        marked = NumericFeatures(layout, [feature]).add(build, *numbers_of(values, 1))
+    else:
+        marked = feature.add(build, values)
     rows = np.zeros(len(values), np.int64)
     (pane,) = scatter(build.build(), rows, rows + 1, 1, layout.size)
     found = {f.name.partition(":")[2]: layout.values(pane, f.name).tolist() for f in layout.fields}
-    return found, sorted(broken.tolist())
+    return found, sorted(marked.broken.tolist())
 
 
 def test_numbers_fall_into_the_bins_of_the_reference() -> None:

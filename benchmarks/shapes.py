@@ -1,0 +1,141 @@
+"""Predictions with any number of numeric features, in JSON or in Arrow, and their truths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from schemas import arrow, topics
+from schemas.policy import Budgets, Labels, LatencyBudget, Policy, Task
+from schemas.profiling import build
+from schemas.reference import ReferenceProfile
+from streams.records import Message
+from streams.runtime.partitioner import partitions_of
+from streams.runtime.settings import Settings
+
+START_MS = 1_750_000_000_000
+"""The time of the first prediction; each further one is a millisecond later."""
+
+TRUTH_AFTER_MS = 600_000
+REGIONS = ("EU", "US", "AP")
+ROWS_PER_MESSAGE = 2_000
+"""Rows of an Arrow message, as the client gathers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A binary model with so many numeric features, one version and one segment key."""
+
+    features: int
+    pane: str = "1h"
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        return f"model-{self.features:03}-{self.pane}"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the features."""
+        return [f"feature_{i:03}" for i in range(self.features)]
+
+    @property
+    def policy(self) -> Policy:
+        """What is watched."""
+        budgets = Budgets(error_rate=0.2, latency=LatencyBudget(limit_ms=200))
+        return Policy(
+            model=self.model,
+            task=Task.BINARY,
+            pane=self.pane,
+            labels=Labels(lateness="1h"),
+            segments=["region"],
+            budgets=budgets,
+        )
+
+    @property
+    def reference(self) -> ReferenceProfile:
+        """A profile of such rows, so that every feature has its histogram."""
+        rng = np.random.default_rng(3)
+        columns = {name: rng.normal(size=2_000).tolist() for name in self.names}
+        return build(self.model, columns, score=rng.beta(1, 6, 2_000).tolist(), source="benchmark")
+
+    def _columns(self, numbers: range) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(numbers.start)
+        count = len(numbers)
+        return {
+            "prediction_id": np.array([self.key(i) for i in numbers]),
+            "version": np.full(count, "v1"),
+            "time": START_MS + np.arange(numbers.start, numbers.stop),
+            "score": rng.beta(1, 6, count).round(4),
+            "segments.region": rng.choice(REGIONS, count),
+            "latency_ms": rng.lognormal(3.5, 0.6, count).round(2),
+            **{f"features.{name}": rng.normal(size=count).round(3) for name in self.names},
+        }
+
+    def key(self, number: int) -> str:
+        """The id of a prediction."""
+        return f"tx-{number:010d}"
+
+    def json(self, settings: Settings, numbers: range) -> Iterator[Message]:
+        """A message for each prediction."""
+        columns = self._columns(numbers)
+        values = zip(*(columns.pop(f"features.{n}").tolist() for n in self.names), strict=True)
+        rest = zip(*(column.tolist() for column in columns.values()), strict=True)
+        for features, (key, version, time_ms, score, region, latency_ms) in zip(
+            values, rest, strict=True
+        ):
+            event = {
+                "prediction_id": key,
+                "model": self.model,
+                "version": version,
+                "time": time_ms,
+                "output": {"score": score},
+                "features": dict(zip(self.names, features, strict=True)),
+                "segments": {"region": region},
+                "latency_ms": latency_ms,
+            }
+            yield _message(settings.topic(topics.PREDICTIONS), key, event)
+
+    def arrow(self, settings: Settings, numbers: range) -> Iterator[Message]:
+        """The same predictions as Arrow IPC streams, each of one partition."""
+        repeated = ("version", "segments.region")
+        columns = {name: pa.array(values) for name, values in self._columns(numbers).items()}
+        columns |= {name: columns[name].dictionary_encode() for name in repeated}
+        table = pa.record_batch(columns, metadata={"model": self.model})
+        keys = [self.key(i).encode() for i in numbers]
+        partitions = partitions_of(keys, settings.shards)
+        for partition in range(settings.shards):
+            own = table.take(pa.array(np.flatnonzero(partitions == partition)))
+            for start in range(0, own.num_rows, ROWS_PER_MESSAGE):
+                yield Message(
+                    topic=settings.topic(topics.PREDICTIONS),
+                    value=_stream(own.slice(start, ROWS_PER_MESSAGE)),
+                    partition=partition,
+                    headers=(("content-type", arrow.CONTENT_TYPE.encode()),),
+                )
+
+    def truths(self, settings: Settings, numbers: range) -> Iterator[Message]:
+        """The truth of each prediction, in the same order, ten minutes later."""
+        labels = (np.random.default_rng(numbers.start).random(len(numbers)) < 0.15).tolist()
+        for number, label in zip(numbers, labels, strict=True):
+            key = self.key(number)
+            time_ms = START_MS + number + TRUTH_AFTER_MS
+            event = {"prediction_id": key, "model": self.model, "time": time_ms, "label": label}
+            yield _message(settings.topic(topics.FEEDBACK), key, event)
+
+
+def _message(topic: str, key: str, event: dict[str, object]) -> Message:
+    value = json.dumps(event, separators=(",", ":")).encode()
+    return Message(topic=topic, key=key.encode(), value=value)
+
+
+def _stream(rows: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_batch(rows)
+    value: bytes = sink.getvalue().to_pybytes()
+    return value

@@ -1,0 +1,57 @@
+"""Answers in columns: what a task asks of them to pack many at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from detectors.summary import Floats, Ints
+
+
+class Words(NamedTuple):
+    """Texts, and the place among them of each row's, shape (n,); None stands for no text."""
+
+    words: list[str | None]
+    places: Ints
+
+
+class Named(NamedTuple):
+    """Numbers by name, shape (n, names); NaN where a row has none."""
+
+    names: list[str]
+    numbers: Floats
+
+
+class Lists(NamedTuple):
+    """Texts, the places of all rows' one after the other, and how many are each row's, shape (n,);
+    -1 for no list."""
+
+    words: list[str | None]
+    places: Ints
+    lengths: Ints
+
+
+class AnswerColumns(Protocol):
+    """The same as n of `contract.Answer`."""
+
+    def __len__(self) -> int: ...
+
+    def score(self) -> Floats:
+        """Scores, shape (n,); NaN for none."""
+
+    def label(self) -> Words:
+        """Labels as `contract.text` writes them."""
+
+    def value(self) -> Floats:
+        """Values, shape (n,); NaN for none."""
+
+    def interval(self) -> tuple[Floats, Floats]:
+        """Lower and upper ends, each of shape (n,); NaN for none."""
+
+    def scores(self) -> Named:
+        """Scores by class."""
+
+    def quantiles(self) -> Named:
+        """Quantiles by the name of their probability."""
+
+    def items(self) -> Lists:
+        """Items, best first."""

@@ -1,0 +1,168 @@
+"""Predictions of known models, the features and segments of each read by types of their own.
+
+A union of msgspec types, told apart by the model's name, reads an event in one pass and at half
+the cost: no dicts are made, and a number is checked as it is read. What these types do
+not know (a model or feature seen for the first time, a text where a number should be, a signal)
+they refuse; `schemas.hot.prediction_decoder` then has the last word, so that the same bytes are
+accepted with the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, Union, cast
+
+import msgspec
+
+from schemas.base import Scalar
+from schemas.hot_events import HotPrediction
+from schemas.hot_types import hot_type
+from schemas.predictions import Output, PredictionEvent
+
+MOST_NAMES = 4_000
+"""Names of a model that a type is made for; events with more are read without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of a model's features, of those that should be numbers and of all others; and of its
+    segments."""
+
+    numeric: tuple[str, ...]
+    other: tuple[str, ...]
+    segments: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.numeric) + len(self.other) + len(self.segments)
+
+
+class TypedReader:
+    """Reads predictions of the models that it has come to know.
+
+    Examples
+    --------
+    >>> reader = TypedReader()
+    >>> reader.know("m", Names(("amount",), ("country",)))
+    >>> value = b'{"prediction_id":"p","model":"m","version":"1","time":5,"output":{},'
+    >>> event = reader.read()(value + b'"features":{"amount":3,"country":"FR"}}')
+    >>> names_of(event).numeric, msgspec.structs.astuple(event.features)
+    (('amount',), (3.0, 'FR'))
+    >>> reader.read()(value + b'"features":{"amount":"3"}}')
+    Traceback (most recent call last):
+    msgspec.ValidationError: Expected `float | null`, got `str` - at `$.features.amount`
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Names] = {}
+        self._read: Callable[[bytes], HotPrediction] | None = None
+
+    def know(self, model: str, names: Names) -> None:
+        """Read events of a model with these names from now on."""
+        if self._known.get(model) != names and len(names) <= MOST_NAMES:
+            self._known[model] = names
+            self._read = None
+
+    def knows(self, model: str) -> Names | None:
+        """What is known of a model."""
+        return self._known.get(model)
+
+    def read(self) -> Callable[[bytes], HotPrediction]:
+        """What reads one event, or raises msgspec's errors for bytes that it cannot read."""
+        if self._read is None:
+            kinds = [_event_type(model, names) for model, names in self._known.items()]
+            # A union of one is that one.
+            kind: Any = Union[tuple(kinds)] if kinds else hot_type(PredictionEvent)  # noqa: UP007
+            self._read = cast(Callable[[bytes], HotPrediction], msgspec.json.Decoder(kind).decode)
+        return self._read
+
+
+_NAMES: dict[type, Names] = {}
+
+_NOTHING: Final = MappingProxyType[str, Any]({})
+"""What stands for every mapping that an event lacks."""
+
+_SHARED: Final = ("groups", "embeddings", "trace")
+
+
+def names_of(event: HotPrediction) -> Names | None:
+    """The names behind an event's type; None where it has plain dicts.
+
+    The features of such an event are a struct of the numeric ones and then the others, its
+    segments a struct of fields ``s0``, ``s1`` and so on.
+    """
+    return _NAMES.get(type(event))
+
+
+@cache
+def _event_type(model: str, names: Names) -> type[msgspec.Struct]:
+    count = len(names.numeric)
+    features = [float | None] * count + [Scalar] * len(names.other)
+    every = _struct("Features", "f", (*names.numeric, *names.other), features)
+    segments = _struct("Segments", "s", names.segments, [str | None] * len(names.segments))
+    replaced: dict[str, tuple[Any, ...]] = {
+        "features": (every, every()),
+        "segments": (segments, segments()),
+        "output": (_output_type(),),
+    }
+    fields = []
+    for name, kind, *default in _fields(hot_type(PredictionEvent)):
+        if name in _SHARED:
+            default = [_NOTHING]
+        if name != "model":
+            fields.append((name, *replaced.get(name, (kind, *default))))
+    event = msgspec.defstruct(
+        "PredictionEvent",
+        fields,
+        namespace={"model": model},
+        tag_field="model",
+        tag=model,
+        kw_only=True,
+        frozen=True,
+        gc=False,
+        forbid_unknown_fields=True,
+    )
+    _NAMES[event] = names
+    return event
+
+
+def _struct(
+    name: str, letter: str, names: Sequence[str], kinds: Sequence[Any]
+) -> type[msgspec.Struct]:
+    """A struct with a field of each name; a name may be no identifier."""
+    return msgspec.defstruct(
+        name,
+        [(f"{letter}{i}", kind, None) for i, kind in enumerate(kinds)],
+        rename={f"{letter}{i}": each for i, each in enumerate(names)},
+        frozen=True,
+        gc=False,
+        forbid_unknown_fields=True,
+    )
+
+
+@cache
+def _output_type() -> type[msgspec.Struct]:
+    """Without signals: one may stand in for a feature that an event lacks."""
+    fields = [
+        (name, None, None) if name == "signals" else (name, *rest)
+        for name, *rest in _fields(hot_type(Output))
+    ]
+    return msgspec.defstruct(
+        "Output", fields, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True
+    )
+
+
+def _fields(kind: type[msgspec.Struct]) -> list[tuple[Any, ...]]:
+    """Name, type and default of the fields of a type."""
+    found: list[tuple[Any, ...]] = []
+    for field in msgspec.structs.fields(kind):
+        if field.default is not msgspec.NODEFAULT:
+            found.append((field.name, field.type, field.default))
+        elif field.default_factory is not msgspec.NODEFAULT:
+            default = msgspec.field(default_factory=field.default_factory)
+            found.append((field.name, field.type, default))
+        else:
+            found.append((field.name, field.type))
+    return found

@@ -1,0 +1,75 @@
+"""What many tests see, in one vector: so their sums are taken at once, whatever their layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from detectors.arrays import FloatArray, as_floats
+from detectors.summary import SCALE, Floats, Ints, Layout
+from streams.decide.detect.contract import Evidence
+
+NOWHERE = -1
+"""A place where there is nothing: 0 is read there."""
+
+
+class Gathered:
+    """The vectors of windows, one after the other.
+
+    Parameters
+    ----------
+    seen
+        Of each test; tests of one window share one.
+    """
+
+    def __init__(self, seen: Iterable[Evidence]) -> None:
+        windows = {id(one): one for one in seen}
+        parts: list[Ints] = []
+        self._starts: dict[int, tuple[int, int]] = {}
+        size = 0
+        for key, one in windows.items():
+            start, served = size, NOWHERE
+            parts.append(one.vector)
+            size += one.vector.size
+            if one.served is not None:
+                served = start
+                if one.served is not one.vector:
+                    served = size
+                    parts.append(one.served)
+                    size += one.served.size
+            self._starts[key] = (start, served)
+        self._flat = np.concatenate([*parts, np.zeros(1, np.int64)])
+
+    def start(self, seen: Evidence) -> int:
+        """Where a window's own sums begin."""
+        return self._starts[id(seen)][0]
+
+    def served(self, seen: Evidence) -> int:
+        """Where the sums of its predictions begin; `NOWHERE` if it has none."""
+        return self._starts[id(seen)][1]
+
+    def at(self, places: Ints) -> Ints:
+        """What stands at places, of their shape; 0 at `NOWHERE`."""
+        found: Ints = self._flat[places]
+        return found
+
+    def fields(self, starts: Ints, size: int) -> Ints:
+        """Fields of a size that begin at ``starts`` (N,), shape (N, size)."""
+        return self.at(starts[:, None] + np.arange(size))
+
+
+def cut(memories: FloatArray) -> list[bytes]:
+    """The bytes of each row."""
+    width, every = memories[0].nbytes, memories.tobytes()
+    return [every[start : start + width] for start in range(0, len(every), width)]
+
+
+def scale_of(layout: Layout, name: str) -> float:
+    """What an entry of a field is divided by to be a real number."""
+    return float(SCALE) if layout.is_fixed(name) else 1.0
+
+
+def scaled(entries: Ints, scales: FloatArray) -> Floats:
+    """Entries as real numbers, as `detectors.summary.Layout.values` gives them."""
+    return as_floats(entries.astype(np.float64) / scales)

@@ -1,0 +1,213 @@
+"""The feedback of a shard: it meets its prediction, or waits for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.summary import Ints
+from streams.ingest import keys, review
+from streams.ingest.admit import PartitionsOf, lacks_policy, timed
+from streams.ingest.admit_feedback import Heard, admit_feedback
+from streams.ingest.checkpoint import Notes, ShardState
+from streams.ingest.feedback_rows import FeedbackRows, rows_of
+from streams.ingest.join import apply, crowded
+from streams.ingest.join_columns import join
+from streams.ingest.label_changes import LabelChanges, Labels, labels_of
+from streams.ingest.lapse import Lapses
+from streams.ingest.names import Names
+from streams.ingest.pairing import Pairing
+from streams.ingest.panes import Panes
+from streams.ingest.pending import (
+    HEADER,
+    WAITING_BYTES,
+    Pending,
+    Waiting,
+    pack_waiting,
+    record_type,
+    unpack_waiting,
+    waiting_of,
+)
+from streams.ingest.plan import Plan, Plans
+from streams.ingest.routes import Routes
+from streams.ingest.rows import Bools
+from streams.ingest.store import Found, Overlay
+from streams.records import Records
+
+
+class Feedback:
+    """The feedback of a shard; `streams.ingest.pipeline.Shard` has the parameters' meaning."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        plans: Plans,
+        partitions_of: PartitionsOf,
+        skew_ms: int,
+        look: Callable[[], bool],
+        state: ShardState,
+        store: Overlay,
+        routes: Routes,
+        panes: Panes,
+        lapses: Lapses,
+        pairing: Pairing,
+        notes: Notes,
+    ) -> None:
+        self._number = number
+        self._plans = plans
+        self._partitions_of = partitions_of
+        self._skew_ms = skew_ms
+        self._look = look
+        self._state = state
+        self._store = store
+        self._routes = routes
+        self._panes = panes
+        self._lapses = lapses
+        self._pairing = pairing
+        self._notes = notes
+
+    def take(self, records: Records) -> None:
+        """Take records of the feedback topic in order of offset."""
+        rows, beats, dead = rows_of(records)
+        times = timed(
+            rows.times_ms,
+            rows.stamps_ms,
+            beats,
+            previous_ms=self._state.feedback_ms,
+            skew_ms=self._skew_ms,
+        )
+        self._state.feedback_ms = times.after_ms
+        lost = self._lost(rows)
+        heard, refused = admit_feedback(rows, times, self._plans, lost)
+        if lacks_policy(refused) and self._look():
+            heard, refused = admit_feedback(rows, times, self._plans, lost)
+        self._notes.dead += dead + times.dead + refused
+        found = self._store.find(heard.names)
+        changes = LabelChanges()
+        self._one_by_one(heard, found, self._in_columns(heard, found, changes), changes)
+        changes.add_to(self._panes)
+
+    def _lost(self, rows: FeedbackRows) -> Bools:
+        if not rows.ids:
+            return np.zeros(0, np.bool_)
+        lost: Bools = np.asarray(self._partitions_of(rows.ids)) != self._number
+        return lost
+
+    def _in_columns(self, heard: Heard, found: Found, changes: LabelChanges) -> Sequence[int]:
+        """Join what can be joined in columns; returns which of the admitted rows are left."""
+        left = np.ones(len(heard.names), np.bool_)
+        for plan, places, records in self._known(heard.names, found):
+            rows = heard.admitted[found.rows[places]]
+            joined = join(
+                records,
+                [heard.rows.events[row] for row in rows.tolist()],
+                times_ms=heard.rows.times_ms[rows],
+                before_ms=heard.before_ms[rows],
+                late=heard.late[rows],
+                plan=plan,
+            )
+            done = places[joined.rows]
+            if not done.size:
+                continue
+            left[found.rows[done]] = False
+            self._store.update(
+                found.addresses[done],
+                joined.records.view(np.uint8).reshape(len(done), records.itemsize),
+            )
+            self._notes.tally.joined[plan.policy.model] += done.size
+            changes.extend_columns(plan, joined.additions)
+        return np.flatnonzero(left).tolist()
+
+    def _known(self, names: Names, found: Found) -> Iterator[tuple[Plan, Ints, NDArray[np.void]]]:
+        """Predictions that one row alone speaks of: plan, places among the found, and packed."""
+        alone = names.alone()[found.rows]
+        for every, table in found.groups:
+            kept = np.flatnonzero(alone[every])
+            places, records = every[kept], table[kept]
+            routes = records[:, : HEADER.itemsize].view(HEADER)["route"][:, 0]
+            for plan, rows in self._by_plan(routes):
+                packed = records[rows].view(record_type(plan.outcome.tail))[:, 0]
+                yield plan, places[rows], packed
+
+    def _by_plan(self, routes: Ints) -> Iterator[tuple[Plan, Ints]]:
+        """Plans with the rows whose routes were read under them."""
+        numbers = np.flatnonzero(np.bincount(routes))
+        plans = [self._routes.plan_of(number, self._plans) for number in numbers.tolist()]
+        owners = np.array([id(plan) for plan in plans], np.int64)
+        each = owners[np.searchsorted(numbers, routes)]
+        for plan in {id(plan): plan for plan in plans}.values():
+            yield plan, np.flatnonzero(each == id(plan))
+
+    def _one_by_one(
+        self,
+        heard: Heard,
+        found: Found,
+        left: Sequence[int],
+        changes: LabelChanges,
+    ) -> None:
+        """Join, or keep, the rows that are left, prediction by prediction."""
+        grouped: dict[bytes, list[int]] = defaultdict(list)
+        for place in left:
+            grouped[heard.names.name(place)].append(place)
+        at = {row: place for place, row in enumerate(found.rows.tolist())} if left else {}
+        records = found.records() if left else []
+        told: list[tuple[bytes, Pending, Plan, Labels]] = []
+        for name, places in grouped.items():
+            waiting = [waiting_of(heard.row(place), self._skew_ms) for place in places]
+            known = at.get(places[0])
+            if known is not None:
+                # A prediction that has lapsed is none, whether it has left the store or not.
+                pending = Pending.unpack(records[known])
+                plan = self._routes.plan_of(pending.route, self._plans)
+                until_ms = pending.time_ms + plan.kept_ms
+                met = [item for item in waiting if item.watermark_ms <= until_ms]
+                waiting = waiting[len(met) :]
+                if pending.shadowed:
+                    told.append((name, pending, plan, labels_of(pending)))
+                prediction_id = heard.row(places[0]).row.event.prediction_id
+                self.meet(prediction_id, pending, met, plan, changes)
+                self._store.update(found.addresses[[known]], [pending.pack()])
+            if waiting:
+                self._wait(keys.WAITING + name, waiting)
+        self._pairing.labels_changed(told, changes)
+
+    def meet(
+        self,
+        prediction_id: str,
+        pending: Pending,
+        feedback: Sequence[Waiting],
+        plan: Plan,
+        changes: LabelChanges,
+    ) -> None:
+        """Let feedback meet its prediction, which changes in place."""
+        route = self._routes[pending.route]
+        for item in feedback:
+            before = pending.final
+            changed, dead = apply(pending, item, plan)
+            changes.extend(plan, changed)
+            if dead is not None:
+                self._notes.dead.append(dead)
+                continue
+            self._notes.tally.joined[plan.policy.model] += 1
+            asked = review.dispute(plan, route, prediction_id, pending, before, item)
+            if asked is not None:
+                self._notes.reviews.append(asked)
+
+    def _wait(self, place: bytes, feedback: Sequence[Waiting]) -> None:
+        (known,) = self._store.get_many([place])
+        every = unpack_waiting(known) if known is not None else []
+        before = len(every)
+        for item in feedback:
+            if len(pack_waiting([*every, item])) <= WAITING_BYTES:
+                every.append(item)
+            else:
+                self._notes.dead.append(crowded(item, len(every)))
+        if len(every) == before:
+            return
+        self._store.put(place, pack_waiting(every))
+        until_ms = max(item.until_ms for item in every)
+        self._lapses.note(keys.WAITING, place, until_ms=until_ms)

@@ -1,0 +1,289 @@
+"""Predictions that came as JSON, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any, Self, cast
+
+import msgspec
+import numpy as np
+
+from detectors.numeric import Value, numbers_of
+from detectors.outcomes.contract import Outcome, Tails
+from detectors.summary import Floats, Ints
+from schemas.dead_letters import DeadLetter, Reason
+from schemas.hot import HotPrediction, prediction_decoder, rows
+from schemas.predictions import Arm, partition_key
+from schemas.typed import Names, names_of
+from streams.dead_letters import dead_letter
+from streams.ingest.plan import coded, crossed
+from streams.ingest.rows import Bools, Kind
+from streams.records import Record, Records
+
+
+class JsonRows:
+    """Events in columns; `streams.ingest.rows.PredictionRows` says what is asked.
+
+    Parameters
+    ----------
+    records
+        What held them.
+    events
+        n events.
+    times_ms
+        Their times, shape (n,).
+    places
+        The record of each and its place inside of it, shape (n, 2); None where record i holds
+        just row i.
+    stamps_ms
+        The broker's time of the record of each, shape (n,); None reads them from the records.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        events: Sequence[HotPrediction],
+        times_ms: Ints,
+        places: Ints | None,
+        stamps_ms: Ints | None = None,
+    ) -> None:
+        self._records = records
+        self._events = events
+        self._places = places
+        self.times_ms = times_ms
+        if stamps_ms is None:
+            stamps = np.array(records.timestamps_ms, np.int64)
+            stamps_ms = stamps if places is None else stamps[places[:, 0]]
+        self.stamps_ms: Ints = stamps_ms
+
+    @classmethod
+    def of_events(cls, events: Sequence[HotPrediction]) -> Self:
+        """Events that no record held: at time 0, for what does not depend on it."""
+        n = len(events)
+        nothing = Records("", 0, list(range(n)), [0] * n, [b""] * n, (), lambda record: record)
+        return cls(nothing, events, np.zeros(n, np.int64), None)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def take(self, chosen: Ints) -> Self:
+        """Some of the rows, ascending."""
+        if len(chosen) == len(self):
+            return self
+        if self._places is None:
+            places = np.zeros((len(chosen), 2), np.int64)
+            places[:, 0] = chosen
+        else:
+            places = self._places[chosen]
+        events = self._events
+        return type(self)(
+            self._records,
+            [events[i] for i in chosen.tolist()],
+            self.times_ms[chosen],
+            places,
+            self.stamps_ms[chosen],
+        )
+
+    def models(self) -> tuple[Sequence[str], Ints]:
+        """The models, and the place of each row's."""
+        return coded([event.model for event in self._events])
+
+    def keys(self) -> Sequence[bytes]:
+        """What each row is keyed by."""
+        return self._keys
+
+    @cached_property
+    def _keys(self) -> list[bytes]:
+        if self._paired:
+            return [
+                partition_key(event.prediction_id, event.arm, event.pair_id).encode()
+                for event in self._events
+            ]
+        return [event.prediction_id.encode() for event in self._events]
+
+    def shadows(self) -> Bools:
+        """Whether a row stands beside an answer that it names."""
+        if not self._paired:
+            return np.zeros(len(self), np.bool_)
+        return np.array(
+            [event.pair_id is not None and event.arm == Arm.SHADOW for event in self._events]
+        )
+
+    @cached_property
+    def _paired(self) -> bool:
+        """Whether any row names an answer."""
+        # A list is read at twice the speed of a generator.
+        return any([event.pair_id is not None for event in self._events])  # noqa: C419
+
+    def kinds(self, slices: Sequence[str]) -> tuple[list[Kind], Ints]:
+        """The kinds of rows in order of their first, and the place of each row's."""
+        events = self._events
+        columns: list[list[str | None]] = [
+            [event.version for event in events],
+            [event.arm for event in events],
+        ]
+        columns += [self._segments(key) for key in slices]
+        return crossed([coded(column) for column in columns])
+
+    def _segments(self, key: str) -> list[str | None]:
+        """A row's value of a key; where it is both a segment's and a group's, the segment's."""
+        events, names = self._events, self._names
+        values: list[str | None]
+        if names is not None and key in names.segments:
+            values = list(map(attrgetter(f"segments.s{names.segments.index(key)}"), events))
+        else:
+            values = [_segments(event).get(key) for event in events]
+        if None in values:
+            values = [
+                event.groups.get(key) if value is None else value
+                for value, event in zip(values, events, strict=True)
+            ]
+        return values
+
+    @cached_property
+    def _names(self) -> Names | None:
+        """The names behind the type of all rows; None where they have several, or none."""
+        kinds = set(map(type, self._events))
+        return names_of(self._events[0]) if len(kinds) == 1 else None
+
+    def tails(self, outcome: Outcome) -> Tails:
+        """The answers as a task packs them."""
+        return outcome.pack([event.output for event in self._events])
+
+    def numbers(self, names: Sequence[str]) -> tuple[Floats, Bools | None]:
+        """Numeric features, and where something else stands instead."""
+        known = self._names
+        if known is not None and known.numeric == tuple(names):
+            width = len(names)
+            features: list[Any] = [event.features for event in self._events]
+            values: Iterable[Any] = map(msgspec.structs.astuple, features)
+            if known.other:
+                values = [each[:width] for each in values]
+            flat = np.fromiter(chain.from_iterable(values), np.float64, len(features) * width)
+            return flat.reshape(len(features), width), None
+        table = [self._mapping(event) for event in self._events]
+        return numbers_of(values_of(table, names), len(names))
+
+    def words(self, name: str) -> Sequence[Value]:
+        """A feature as it was sent."""
+        found = []
+        for i, event in enumerate(self._events):
+            known = names_of(event)
+            if known is not None and name in known.numeric:
+                # It was read as a number; as a word it may have more digits.
+                value = prediction_decoder.decode(self._value(i)).features.get(name)
+            elif known is not None and name not in known.other:
+                value = None
+            else:
+                value = self._mapping(event).get(name)
+            found.append(value)
+        return found
+
+    def latencies(self) -> Floats:
+        """Latency in milliseconds."""
+        return np.array([event.latency_ms for event in self._events], np.float64)
+
+    def errors(self) -> Bools:
+        """Whether the service failed."""
+        return np.array([event.error is not None for event in self._events], np.bool_)
+
+    def embedding(self, name: str) -> Sequence[Sequence[float] | None]:
+        """An embedding of each row."""
+        return [event.embeddings.get(name) for event in self._events]
+
+    def inputs(self) -> Sequence[bytes | None]:
+        """All features of each row, by name; the same whichever order an event has them in."""
+        found: list[bytes | None] = []
+        for i, event in enumerate(self._events):
+            features = event.features
+            if names_of(event) is not None:
+                features = prediction_decoder.decode(self._value(i)).features
+            found.append(msgspec.json.encode(features, order="sorted") if features else None)
+        return found
+
+    def event(self, row: int) -> HotPrediction:
+        """A row as an event."""
+        return self._events[row]
+
+    def events(self) -> Sequence[HotPrediction]:
+        """Every row as an event."""
+        return self._events
+
+    def record(self, row: int) -> Record:
+        """The record that held a row."""
+        return self._records[row if self._places is None else int(self._places[row, 0])]
+
+    def index(self, row: int) -> int:
+        """Place of a row inside of its record."""
+        return 0 if self._places is None else int(self._places[row, 1])
+
+    def refused(self, row: int, reason: Reason, message: str, *, field: str) -> DeadLetter:
+        """A dead letter for one row."""
+        return dead_letter(
+            self.record(row),
+            reason,
+            message,
+            row=self.index(row),
+            field=field,
+            value=self._value(row),
+        )
+
+    def untyped(self) -> Iterator[tuple[int, HotPrediction]]:
+        """Rows and their events, where features were read by no type of the model; those with
+        signals are not among them, since no type reads signals."""
+        return (
+            (row, event)
+            for row, event in enumerate(self._events)
+            if names_of(event) is None and event.output.signals is None
+        )
+
+    def _value(self, row: int) -> bytes:
+        """The bytes of a row; of a batch, those of the row alone."""
+        place = row if self._places is None else int(self._places[row, 0])
+        value = self._records.values[place]
+        return rows(value)[self.index(row)] if is_batch(value) else value
+
+    @staticmethod
+    def _mapping(event: HotPrediction) -> Mapping[str, Value]:
+        """Features by name; a signal of the output stands in where there is no such feature."""
+        features: Any = event.features
+        known = names_of(event)
+        if known is not None:
+            values = msgspec.structs.astuple(features)
+            return dict(zip((*known.numeric, *known.other), values, strict=True))
+        signals = event.output.signals
+        return {**signals, **features} if signals else features
+
+
+def _segments(event: HotPrediction) -> Mapping[str, str | None]:
+    names = names_of(event)
+    if names is None:
+        return event.segments
+    values: Any = msgspec.structs.astuple(cast(Any, event.segments))
+    return dict(zip(names.segments, values, strict=True))
+
+
+def is_batch(value: bytes) -> bool:
+    """Whether bytes are a JSON array.
+
+    Examples
+    --------
+    >>> is_batch(b' [{}]'), is_batch(b'{"a": []}')
+    (True, False)
+    """
+    return not value.startswith(b"{") and value.lstrip(b" \t\r\n")[:1] == b"["
+
+
+def values_of(table: Sequence[Mapping[str, Value]], names: Sequence[str]) -> list[Value]:
+    """Values of each row under names, row by row; None where a row has none."""
+    if len(names) > 1:
+        pick: Callable[[Mapping[str, Value]], tuple[Value, ...]] = itemgetter(*names)
+        try:
+            # Where no row lacks any of them, which is the rule, all are taken at once.
+            return list(chain.from_iterable(map(pick, table)))
+        except KeyError:
+            pass
+    return [row.get(name) for row in table for name in names]

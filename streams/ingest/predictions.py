@@ -1,0 +1,282 @@
+"""The predictions of a shard: they are counted, and wait for their truth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from detectors.outcomes.contract import Tails
+from detectors.summary import Ints
+from schemas.overload import Shed
+from schemas.summaries import Part
+from streams.ingest import keys, review
+from streams.ingest.admit import PartitionsOf, lacks_policy, timed
+from streams.ingest.admit_predictions import admit_predictions, too_many_versions
+from streams.ingest.block import Block
+from streams.ingest.checkpoint import Notes, ShardState
+from streams.ingest.feedback import Feedback
+from streams.ingest.json_predictions import JsonPredictions, Run
+from streams.ingest.label_changes import LabelChanges
+from streams.ingest.lapse import Lapses
+from streams.ingest.numbered import REFUSED, Numbered
+from streams.ingest.observe import count, count_cut, observe
+from streams.ingest.observe_in_part import observe_in_part
+from streams.ingest.pairing import Pairing
+from streams.ingest.panes import PLACES, Panes, Slots
+from streams.ingest.pending import Pending, pack_new, unpack_waiting
+from streams.ingest.plan import Plan, Plans, coded
+from streams.ingest.ragged import Octets
+from streams.ingest.routes import Routes
+from streams.ingest.rows import PredictionRows
+from streams.ingest.runs import runs_of
+from streams.ingest.shadows import Shadows
+from streams.ingest.shedding import Level
+from streams.ingest.spells import spells_of
+from streams.ingest.store import Found, Overlay
+from streams.records import Records
+
+
+class Predictions:
+    """The predictions of a shard; `streams.ingest.pipeline.Shard` has the parameters' meaning."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        plans: Plans,
+        partitions_of: PartitionsOf,
+        skew_ms: int,
+        look: Callable[[], bool],
+        state: ShardState,
+        store: Overlay,
+        routes: Routes,
+        panes: Panes,
+        lapses: Lapses,
+        pairing: Pairing,
+        feedback: Feedback,
+        notes: Notes,
+    ) -> None:
+        self._number = number
+        self._plans = plans
+        self._partitions_of = partitions_of
+        self._skew_ms = skew_ms
+        self._look = look
+        self._state = state
+        self._store = store
+        self._routes = routes
+        self._panes = panes
+        self._lapses = lapses
+        self._pairing = pairing
+        self._feedback = feedback
+        self._notes = notes
+        self._json = JsonPredictions()
+
+    def take(self, records: Records) -> None:
+        """Take records of the predictions topic in order of offset."""
+        for run in runs_of(records, self._json.read):
+            self._take(run)
+
+    def _take(self, run: Run) -> None:
+        rows = run.rows
+        seen = timed(
+            rows.times_ms,
+            rows.stamps_ms,
+            run.beats,
+            previous_ms=self._state.predictions_ms,
+            skew_ms=self._skew_ms,
+        )
+        self._state.predictions_ms = seen.after_ms
+        strays = np.asarray(self._partitions_of(rows.keys())) != self._number
+        block, dead = admit_predictions(rows, seen, self._plans, strays)
+        if lacks_policy(dead) and self._look():
+            block, dead = admit_predictions(rows, seen, self._plans, strays)
+        self._notes.dead += [*run.dead, *seen.dead, *dead]
+        if not len(block):
+            return
+        block = self._let_in(block)
+        if block.stray.any():
+            self._count("n_stray", block.take(np.flatnonzero(block.stray)))
+            block = block.take(np.flatnonzero(~block.stray))
+        for spell in spells_of(block):
+            self._spell(spell)
+
+    def _let_in(self, block: Block) -> Block:
+        """Rows with their routes; those of versions that find no room become dead letters."""
+        block = self._numbered(block)
+        if REFUSED in block.routes and self._look():
+            block = self._numbered(block)
+        refused = block.routes == REFUSED
+        if not refused.any():
+            return block
+        self._notes.dead += [
+            too_many_versions(block.rows, row, block.plan(row))
+            for row in np.flatnonzero(refused & ~block.stray).tolist()
+        ]
+        return block.take(np.flatnonzero(~refused))
+
+    def _numbered(self, block: Block) -> Block:
+        """With the routes of all rows, also of those that are counted only: which segments still
+        find room follows from the log, not from where a batch ends."""
+        self._json.learn(block.plans, block.which, block.rows)
+        keys_of = [plan.slices for plan in block.plans]
+        if len({plan.policy.model for plan in block.plans}) < len(block.plans):
+            # Rows of one model under two plans take turns.
+            groups = [(keys_of[place], np.array([i])) for i, place in enumerate(block.which)]
+        else:
+            distinct, codes = coded(keys_of)
+            places = codes[block.which]
+            groups = [(each, np.flatnonzero(places == i)) for i, each in enumerate(distinct)]
+        parts = []
+        for slices, chosen in groups:
+            rows = block.rows.take(chosen)
+            kinds = rows.kinds(slices)
+            found = self._routes.find_each(block.plans, block.which[chosen], *kinds, rows.times_ms)
+            parts.append((chosen, found))
+        together = parts[0][1] if len(parts) == 1 else Numbered.together(len(block), parts)
+        return replace(block, numbered=together)
+
+    def _spell(self, block: Block) -> None:
+        """Take rows of which none lapses before the last of them."""
+        beside = block.rows.shadows()
+        shadows = beside.any()
+        served = block.take(np.flatnonzero(~beside)) if shadows else block
+        names = served.names
+        found = self._store.find(names)
+        early = self._store.waiting(keys.WAITING, names)
+        fresh = self._fresh(served, found)
+        changes = LabelChanges()
+        self._insert(fresh, early, changes)
+        if shadows:
+            self._shadows(block.take(np.flatnonzero(beside)), fresh, changes)
+        changes.add_to(self._panes)
+
+    def _insert(self, block: Block, early: Mapping[bytes, bytes], changes: LabelChanges) -> None:
+        """Count new predictions plan by plan, and let all of them wait for their truth."""
+        widths: defaultdict[int, list[tuple[Ints, Octets, int]]] = defaultdict(list)
+        # Names are taken all at once: of rows of many models most takes would be for nothing.
+        nameless = replace(block)
+        for plan, chosen in block.by_plan():
+            packed = self._observe(plan, nameless.take(chosen), early, changes)
+            widths[packed.shape[1]].append((chosen, packed, plan.kept_ms))
+        for parts in widths.values():
+            rows = np.concatenate([chosen for chosen, *_ in parts])
+            kept_ms = np.repeat([each for *_, each in parts], [len(each) for each, *_ in parts])
+            self._store.insert(
+                block.names.take(rows),
+                np.concatenate([packed for _, packed, _ in parts]),
+                block.rows.times_ms[rows] + kept_ms,
+            )
+
+    def _fresh(self, block: Block, found: Found) -> Block:
+        """Rows seen for the first time; the others, whose id is pending already, are counted.
+
+        A prediction that has lapsed is none, whether it has left the store by now or not.
+        """
+        fresh = np.ones(len(block), np.bool_)
+        fresh[found.rows[block.watermarks_ms[found.rows] <= found.until_ms]] = False
+        rows = np.flatnonzero(fresh)
+        fresh[rows] = block.names.take(rows).firsts()
+        if not fresh.all():
+            self._count_duplicates(block.take(np.flatnonzero(~fresh)))
+        return block.take(np.flatnonzero(fresh))
+
+    def _observe(
+        self, plan: Plan, block: Block, early: Mapping[bytes, bytes], changes: LabelChanges
+    ) -> Octets:
+        """Add predictions of one plan to their panes; their records for the join store."""
+        rows = block.rows
+        tails = rows.tails(plan.outcome)
+        slots = _slots(plan, block)
+        level = self._add(plan, rows, tails, slots)
+        count_cut(plan, block.numbered, slots, self._panes)
+        if not level.sheds(Shed.EXTRAS):
+            self._notes.reviews += review.requests(plan, block, tails, self._routes)
+        packed = pack_new(~block.late, block.routes, rows.times_ms, tails)
+        shadows = self._pairing.waiting_for(plan.policy.model, block, self._state.shadowed)
+        if early or shadows:
+            self._meet(plan, block, packed, early, shadows, changes)
+        self._count_new(plan, block)
+        return packed
+
+    def _add(self, plan: Plan, rows: PredictionRows, tails: Tails, slots: Slots) -> Level:
+        """Add rows to their panes at the level of shedding in force, which is returned."""
+        level = Level(self._state.levels.get(plan.policy_hash, Level.NONE))
+        if level is Level.NONE:
+            observe(plan, rows, tails, slots, self._panes)
+            return level
+        lost = observe_in_part(plan, level, rows, tails, slots, self._panes, self._routes)
+        for kind, n in lost.items():
+            self._notes.tally.shed[plan.policy.model, kind] += n
+        return level
+
+    def _meet(
+        self,
+        plan: Plan,
+        block: Block,
+        packed: Octets,
+        early: Mapping[bytes, bytes],
+        shadows: Mapping[bytes, Shadows],
+        changes: LabelChanges,
+    ) -> None:
+        """Let feedback and shadows that came first meet their predictions."""
+        meeting = [
+            row for row, name in enumerate(block.names.each()) if name in early or name in shadows
+        ]
+        items = block.take(np.array(meeting, np.int64)).admitted()
+        for row, item in zip(meeting, items, strict=True):
+            pending = Pending.unpack(packed[row].tobytes())
+            if item.name in early:
+                waiting = unpack_waiting(early[item.name])
+                name = item.row.event.prediction_id
+                self._feedback.meet(name, pending, waiting, plan, changes)
+                self._store.delete(keys.WAITING + item.name)
+            if item.name in shadows:
+                self._pairing.served_came(item, pending, shadows[item.name], changes)
+            packed[row] = np.frombuffer(pending.pack(), np.uint8)
+
+    def _shadows(self, block: Block, served: Block, changes: LabelChanges) -> None:
+        """Shadows that name the answer they stand beside, after the answers of the same batch."""
+        split = self._pairing.split(block.admitted())
+        self._notes.dead += split.dead
+        if len(split.twice):
+            self._count_duplicates(block.take(split.twice))
+        fresh = block.take(split.fresh)
+        models = {plan.policy.model for plan, _ in fresh.by_plan()}
+        self._state.shadowed = tuple(sorted({*self._state.shadowed, *models}))
+        served_ms = dict(zip(served.names.each(), served.watermarks_ms.tolist(), strict=True))
+        for plan, chosen in fresh.by_plan():
+            group = fresh.take(chosen)
+            tails = group.rows.tails(plan.outcome)
+            slots = _slots(plan, group)
+            self._add(plan, group.rows, tails, slots)
+            count_cut(plan, group.numbered, slots, self._panes)
+            count(plan, "n_pair", slots, self._panes)
+            self._state.pending -= self._pairing.shadows_came(
+                plan, group.admitted(), group.routes.tolist(), tails, served_ms, changes
+            )
+            self._count_new(plan, group)
+
+    def _count_new(self, plan: Plan, block: Block) -> None:
+        self._state.pending += len(block)
+        model, tally = plan.policy.model, self._notes.tally
+        tally.predictions[model] += len(block)
+        tally.late[model] += int(block.late.sum())
+
+    def _count_duplicates(self, block: Block) -> None:
+        self._count("n_duplicate", block)
+        for plan, chosen in block.by_plan():
+            self._notes.tally.duplicates[plan.policy.model] += len(chosen)
+
+    def _count(self, field: str, block: Block) -> None:
+        """Count rows that are not observed in one field of their panes."""
+        for plan, chosen in block.by_plan():
+            count(plan, field, _slots(plan, block.take(chosen)), self._panes)
+
+
+def _slots(plan: Plan, block: Block) -> Slots:
+    """Where rows of one plan count."""
+    parts = np.where(block.late, PLACES[Part.LATE_INPUT], PLACES[Part.INPUT])
+    return Slots.in_columns(block.routes, parts, block.starts_ms(plan))

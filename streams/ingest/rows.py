@@ -1,0 +1,90 @@
+"""Predictions in columns: what INGEST asks of them, whatever they came as.
+
+`JsonRows` are events decoded one by one, `ArrowRows` the columns of an Arrow batch. Both answer
+alike for the same events; what is rare (a dead letter, a shadow, a request for review) is asked
+for row by row, as an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.numeric import Value
+from detectors.outcomes.contract import Outcome, Tails
+from detectors.summary import Floats, Ints
+from schemas.dead_letters import DeadLetter, Reason
+from schemas.hot import HotPrediction
+from streams.records import Record
+
+Bools: TypeAlias = NDArray[np.bool_]
+
+Kind: TypeAlias = tuple[str | None, ...]
+"""Version, arm, and the values of some segments or groups; None where a row has none."""
+
+
+class PredictionRows(Protocol):
+    """n predictions of one partition, in order of offset."""
+
+    times_ms: Ints
+    """Event time, shape (n,)."""
+
+    stamps_ms: Ints
+    """The broker's time of the record that held each, shape (n,)."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Ints) -> Self:
+        """Some of the rows, ascending."""
+
+    def models(self) -> tuple[Sequence[str], Ints]:
+        """The models, and the place among them of each row's, shape (n,)."""
+
+    def keys(self) -> Sequence[bytes]:
+        """What each row is keyed by (`schemas.predictions.partition_key`), in UTF-8."""
+
+    def shadows(self) -> Bools:
+        """Whether a row stands beside an answer that it names, shape (n,)."""
+
+    def kinds(self, slices: Sequence[str]) -> tuple[list[Kind], Ints]:
+        """The kinds of rows in order of their first, and the place of each row's, shape (n,)."""
+
+    def tails(self, outcome: Outcome) -> Tails:
+        """The answers as a task packs them, shape (n,)."""
+
+    def numbers(self, names: Sequence[str]) -> tuple[Floats, Bools | None]:
+        """Numeric features, shape (n, features): NaN where there is no number; and where there is
+        something else instead, None for nowhere."""
+
+    def words(self, name: str) -> Sequence[Value]:
+        """A feature as it was sent; None where a row has none."""
+
+    def latencies(self) -> Floats:
+        """Latency in milliseconds, shape (n,); NaN where a row has none."""
+
+    def errors(self) -> Bools:
+        """Whether the service failed, shape (n,)."""
+
+    def embedding(self, name: str) -> Sequence[Sequence[float] | None]:
+        """An embedding of each row."""
+
+    def inputs(self) -> Sequence[bytes | None]:
+        """All features of each row in one fixed form; None where it has none."""
+
+    def event(self, row: int) -> HotPrediction:
+        """A row as an event; features only where `features` has them."""
+
+    def events(self) -> Sequence[HotPrediction]:
+        """`event` of every row."""
+
+    def record(self, row: int) -> Record:
+        """The record that held a row."""
+
+    def index(self, row: int) -> int:
+        """Place of a row inside of its record."""
+
+    def refused(self, row: int, reason: Reason, message: str, *, field: str) -> DeadLetter:
+        """A dead letter for one row; that of a batch holds the row alone."""
