@@ -46,7 +46,7 @@ class Demand:
     models
         Models with equal traffic.
     pane_s, checkpoint_s
-        Length of a pane and of a window, and of a checkpoint of INGEST.
+        Length of a pane and of a window, and time between two checkpoints of INGEST.
     utilisation
         Most of its core that the busiest INGEST worker may use.
     kept_days
@@ -165,12 +165,23 @@ def plan(
 
     Partitions are a power of two and at least twice the workers, unless given: they cannot be
     changed later, workers can.
+
+    Raises
+    ------
+    ValueError
+        If no number of workers does it.
     """
+    own = _own(demand, measured)
+    if own >= demand.utilisation:
+        raise ValueError(
+            f"a worker without rows uses {own:.2f} of its core, and at most"
+            f" {demand.utilisation:g} is asked for: give more, or longer checkpoints"
+        )
     asked = workers
     workers = asked or 1
     while True:
         shards = partitions or max(4, 2 ** math.ceil(math.log2(2 * workers)))
-        cores, own = _ingest(demand, measured, shards), _own(demand, measured)
+        cores = _ingest(demand, measured, shards)
         busiest = cores * math.ceil(shards / workers) / shards + own
         if asked or busiest <= demand.utilisation:
             return _sized(demand, measured, shards, workers, cores + workers * own, busiest)
@@ -179,9 +190,7 @@ def plan(
                 f"{shards} partitions are too few: the busiest worker would use {busiest:.2f} of a"
                 f" core with one partition each; give more partitions, or longer checkpoints"
             )
-        needed = (
-            math.ceil(cores / (demand.utilisation - own)) if demand.utilisation > own else shards
-        )
+        needed = math.ceil(cores / (demand.utilisation - own))
         workers = min(shards, max(workers + 1, needed))
 
 

@@ -70,7 +70,7 @@ class Measured:
     rebuild_rows_per_second
         Predictions that one core restores from the join log.
     checkpoint_us, idle_cores
-        INGEST, for a checkpoint with little in it, and with nothing to do.
+        INGEST, for a checkpoint with little in it and the polls before it, and with nothing to do.
     worker_mb
         Most memory of a process with ten million pending.
     apply_us, window_us
@@ -166,13 +166,18 @@ def _far(store: _Part) -> float:
 
 
 def _many_panes(many: _Part) -> float:
-    """What rows of many models take more than rows of one, for each pane in a checkpoint."""
+    """What rows of many models take more than rows of one, for each pane in a checkpoint.
+
+    Runs are pairs: of one model, and of many.
+    """
     rows = many.one("rows")
-    one, all_models = (many.all(f"runs/*/{place}/rows_per_cpu_second") for place in (0, 1))
-    checkpoints, panes = (many.all(f"runs/*/1/{what}") for what in ("checkpoints", "panes"))
+    rates = many.all("runs/*/*/rows_per_cpu_second")
+    checkpoints, panes = (many.all(f"runs/*/*/{what}")[1::2] for what in ("checkpoints", "panes"))
     return median(
         1e6 * rows * (1 / rate - 1 / alone) / (written * each)
-        for alone, rate, written, each in zip(one, all_models, checkpoints, panes, strict=True)
+        for alone, rate, written, each in zip(
+            rates[::2], rates[1::2], checkpoints, panes, strict=True
+        )
     )
 
 

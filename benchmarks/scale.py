@@ -119,7 +119,8 @@ class Bench:
     def idle(self) -> tuple[float, float]:
         """Cores that a worker takes with nothing to do, and CPU seconds of a checkpoint.
 
-        The second from a trickle of rows, of which each commit holds a few for every shard.
+        The second from a trickle of rows, of which each commit holds a few for every shard; the
+        small polls before it are part of it.
         """
         still_s, _ = self._watch(lambda: None)
         trickle = iter(list(NARROW.json(self.place.settings, self.numbers(4_000))))
@@ -186,7 +187,9 @@ class Bench:
         deadline = time.monotonic() + PATIENCE_S
         while not done():
             if time.monotonic() > deadline:
-                raise RuntimeError(f"INGEST did not get there within {PATIENCE_S} s")
+                processes = self.place.processes
+                said = {name: processes.log(name).read_text()[-500:] for name in self.workers}
+                raise RuntimeError(f"INGEST did not get there within {PATIENCE_S} s: {said}")
             time.sleep(look_s)
 
 

@@ -17,8 +17,8 @@ from streams.records import Message
 from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings
 
-START_MS = 1_750_000_000_000
-"""The time of the first prediction; each further one is a millisecond later."""
+START_MS, STEP_MS = 1_750_000_000_000, 10
+"""The time of the first prediction, and how much later each further one is."""
 
 TRUTH_AFTER_MS = 600_000
 REGIONS = ("EU", "US", "AP")
@@ -69,7 +69,7 @@ class Shape:
         return {
             "prediction_id": np.array([self.key(i) for i in numbers]),
             "version": np.full(count, "v1"),
-            "time": START_MS + np.arange(numbers.start, numbers.stop),
+            "time": START_MS + STEP_MS * np.arange(numbers.start, numbers.stop),
             "score": rng.beta(1, 6, count).round(4),
             "segments.region": rng.choice(REGIONS, count),
             "latency_ms": rng.lognormal(3.5, 0.6, count).round(2),
@@ -123,7 +123,7 @@ class Shape:
         labels = (np.random.default_rng(numbers.start).random(len(numbers)) < 0.15).tolist()
         for number, label in zip(numbers, labels, strict=True):
             key = self.key(number)
-            time_ms = START_MS + number + TRUTH_AFTER_MS
+            time_ms = START_MS + STEP_MS * number + TRUTH_AFTER_MS
             event = {"prediction_id": key, "model": self.model, "time": time_ms, "label": label}
             yield _message(settings.topic(topics.FEEDBACK), key, event)
 

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.sizing --events-per-second 50000 --features 30 --label-days 14`` prints each
 quantity with its formula and the stored result it rests on; nothing is run. Those results are of
-one small machine: `python -m benchmarks.scale` and the parts that it names measure yours.
-``--write`` puts the tables into ``docs/sizing.md``, ``--check`` compares.
+one small machine: `python -m benchmarks.scale` and the other parts measure yours. ``--write`` puts
+the tables into ``docs/sizing.md``, ``--check`` compares.
 """
 
 from __future__ import annotations

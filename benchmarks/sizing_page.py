@@ -104,7 +104,7 @@ def _figures(measured: Measured) -> Iterator[tuple[str, ...]]:
         ("the same, more if its prediction is on disk", measured.truth_far_us),
         ("CPU of INGEST, pane of inputs in a checkpoint, at most", measured.input_pane_us),
         ("CPU of INGEST, pane of labels in a checkpoint", measured.label_pane_us),
-        ("CPU of INGEST, checkpoint", measured.checkpoint_us),
+        ("CPU of INGEST, checkpoint with little in it, and its polls", measured.checkpoint_us),
         ("CPU of DECIDE, pane that arrives", measured.apply_us),
         ("CPU of DECIDE, window of a stream", measured.window_us),
         ("CPU of a broker, truth", measured.truth_broker_us),

@@ -173,9 +173,11 @@ def test_columns_take_less(measured: Measured) -> None:
     )
 
 
-def test_too_few_partitions_are_refused(measured: Measured) -> None:
+def test_what_no_number_of_workers_does_is_refused(measured: Measured) -> None:
     with pytest.raises(ValueError, match="4 partitions are too few"):
         plan(Demand(1_000_000), measured, partitions=4)
+    with pytest.raises(ValueError, match="without rows"):
+        plan(Demand(1, checkpoint_s=0.002), measured)
 
 
 def test_the_command_prints_every_part_and_says_what_prices_are(
