@@ -28,7 +28,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "latency": (),
     "recovery": (),
     "backtest": (),
-    "peers": ("--runs", "1", "--events", "25000", "--arrow"),
+    "peers": ("--only", "faust,quix,bytewax"),
     "soak": (),
 }
 """What is run in this order, and with which options, unless others are named."""

@@ -153,7 +153,7 @@ def storm() -> dict[str, float]:
     ]
     each = CORRECTIONS // len(late)
     # Labels are turned back and forth; some stay turned, where the answer was 0.
-    change = {"err": TURNED, "fn": TURNED, "tn": -TURNED, "n_flip": each}
+    change = {"err": TURNED, "fn": TURNED, "tn": -TURNED, "n_flip": TURNED}
     index = [fleet.subjects[0].labels.start(name) for name in change]
     corrections = [delta_of(delta, index, list(change.values())) for delta in late]
     busy, number = [total([window(fleet, decide, held, corrections)])], held + 1

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for line in lines(made, measured):
         print(f"{line.what:34} {line.value:>14}  {line.formula}")
-        print(f"{'':49}  {line.figures}" * bool(line.figures))
+        if line.figures:
+            print(f"{'':49}  {line.figures}")
     prices = Prices(options.price_core_hour, options.price_gb_month)
     note = " (PLACEHOLDER prices: give your own)" * (prices == PLACEHOLDERS)
     print(f"{'cost a day' + note}: {made.cost_a_day(prices):,.2f}")

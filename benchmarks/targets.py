@@ -112,9 +112,9 @@ TARGETS = (
     ),
     Target(
         "Arrow batches / JSON",
-        "peers",
-        "runs/*/kittiwake arrow",
-        base="runs/*/kittiwake json",
+        "ingest",
+        _KAFKA + "INGEST of Arrow batches",
+        base=_KAFKA + "INGEST of predictions",
         at_least=5,
         unit=" times",
     ),
