@@ -101,11 +101,11 @@ def total(
         own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
     else:
         own = [_known(state, window, subject, part, layout) for part in parts]
-    filled = [one for one in own if one.any()]
-    if len(filled) < 2:
-        return filled[0] if filled else own[0]
-    sums = filled[0].copy()
-    for one in filled[1:]:
+    late = [one for one in own[1:] if one.any()]
+    if not late:
+        return own[0]
+    sums = own[0].copy()
+    for one in late:
         merge(sums, one)
     return sums
 

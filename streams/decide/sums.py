@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from detectors.summary import Ints
 from schemas.summaries import Part
 from streams.decide.keys import WindowKey
@@ -27,7 +29,7 @@ class Sums:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._known: dict[WindowKey, dict[Part, Ints]] = {}
+        self._known: OrderedDict[WindowKey, dict[Part, Ints]] = OrderedDict()
 
     def get(self, window: WindowKey, part: Part) -> Ints | None:
         """The sums of a part of a window; None where they are not known."""

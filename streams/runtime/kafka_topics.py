@@ -154,9 +154,14 @@ def ends(
     for partition in partitions:
 
         def ask(left_s: float, partition: TopicPartition = partition) -> None:
-            found[partition] = consumer.get_watermark_offsets(place(partition), timeout=left_s)
+            try:
+                found[partition] = consumer.get_watermark_offsets(place(partition), timeout=left_s)
+            except KafkaException as exception:
+                if kafka_error(exception).code() == KafkaError._UNKNOWN_PARTITION:
+                    # What the client knows of a topic just made may lack its partitions.
+                    consumer.list_topics(partition[0], timeout=left_s)
+                raise
 
         with translated(f"asking for the ends of {partition[0]}[{partition[1]}]"):
-            # What the client knows of a topic just made may lack its partitions.
             persist(ask, timeout_ms=timeout_ms, passing=[KafkaError._UNKNOWN_PARTITION])
     return found
