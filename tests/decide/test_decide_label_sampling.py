@@ -16,8 +16,10 @@ from schemas.policy import Budgets, Floors, Join, Labels, Policy, Task
 from streams.ingest.names import Names
 from streams.ingest.sampling import draws
 from streams.lines import Line
-from streams.replay import Start, replayed
+from streams.replay import Start, replay, replayed
 from streams.results import Results
+from streams.runtime import catalogue
+from streams.runtime.metrics import Metrics
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 T0 = 20_000 * DAY
@@ -107,3 +109,16 @@ def test_a_sample_with_all_of_its_labels_is_covered(runs: tuple[Results, Results
     early = [w for w in runs[0].windows.values() if w.end_ms <= T0 + 40 * MINUTE]
     assert {window.coverage.share for window in early} == {1.0}
     assert all(w.coverage.labelled < w.predictions for w in early if not w.segment)
+
+
+def test_feedback_outside_of_the_sample_is_a_metric_and_no_dead_letter() -> None:
+    with Metrics("replay") as metrics:
+        replay(lines(every=True), [Start(POLICY)], metrics=metrics)
+        told = [line for line in lines(every=True) if line.topic == topics.FEEDBACK]
+        joined = sum(inside()[int(line.key[1:])] for line in told)
+        counts = [
+            metrics.value(catalogue.ROWS, model="fraud", kind=kind)
+            for kind in ("feedback", "sampled_out")
+        ]
+        assert counts == [joined, len(told) - joined]
+        assert not metrics.value(catalogue.DEAD_LETTERS, topic="feedback", reason="unmatched")
