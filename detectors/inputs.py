@@ -196,8 +196,13 @@ def shed_field(kind: Shed) -> str:
     return f"n_shed_{kind.value}"
 
 
+SAMPLED = "n_sampled"
+"""The field that counts rows which wait for a label, where not all do."""
+
+
 def counted_fields(policy: Policy) -> tuple[Field, ...]:
-    """What every stream counts, come what may; that of what was shed, where the policy allows it.
+    """What every stream counts, come what may; that of what was shed, where the policy allows it,
+    and of the sample, where there is one.
 
     Examples
     --------
@@ -209,7 +214,8 @@ def counted_fields(policy: Policy) -> tuple[Field, ...]:
     'n_shed_features'
     """
     kinds = () if policy.overload.lag is None else tuple(Shed)
-    return tuple(Field(name) for name in (*COUNTS, *map(shed_field, kinds)))
+    sampled = (SAMPLED,) if policy.join.sample < 1.0 else ()
+    return tuple(Field(name) for name in (*COUNTS, *map(shed_field, kinds), *sampled))
 
 
 def input_layout(policy: Policy, reference: ReferenceProfile | None, *, whole: bool) -> Layout:

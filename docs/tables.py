@@ -43,6 +43,8 @@ POLICY_KEYS = {
     "labels.scale": "Size of a large error in regression; errors are divided by it.",
     "labels.sources": "Sources of feedback whose reversals of labels are counted apart.",
     "labels.propensity": "`true` weighs labels by the inverse of their `propensity`.",
+    "join.sample": "Share of predictions that wait for a label, by a hash of the id; above 0.",
+    "dedupe.horizon": "How long a repeated id is known of predictions that do not wait.",
     "features.NAME.type": "How values are compared.",
     "features.NAME.min": "Lowest value in range; numeric only.",
     "features.NAME.max": "Highest value in range; numeric only.",

@@ -20,6 +20,7 @@ from schemas.retraining import Retraining
 from schemas.review import Review, ReviewReason
 from schemas.rollback import Rollback
 from schemas.rollout_plan import Plan
+from schemas.sampling import Dedupe, Join
 from schemas.watch import Dependence, Fairness, Opinion, Patterns
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Budgets",
     "Calibration",
     "Canary",
+    "Dedupe",
     "Dependence",
     "Drift",
     "Duration",
@@ -41,6 +43,7 @@ __all__ = [
     "Floors",
     "FromReference",
     "Guardrail",
+    "Join",
     "Labels",
     "LatencyBudget",
     "Opinion",
@@ -143,6 +146,10 @@ For ranking an error is a miss, for chat a thumb down; multiclass has the recall
 """
 
 
+ADDED: dict[str, Message] = {"join": Join(), "dedupe": Dedupe()}
+"""Keys that are no part of the hash while they are left out."""
+
+
 class Policy(Message):
     """What is watched for one model.
 
@@ -161,6 +168,8 @@ class Policy(Message):
     window: Duration | None = None
     lateness: Duration = "1m"
     labels: Labels = Labels()
+    join: Join = Join()
+    dedupe: Dedupe = Dedupe()
     features: dict[Name, FeatureContract] = {}
     segments: Annotated[list[Name], Field(max_length=30)] = []
     max_segments: Annotated[int, Field(ge=0, le=1_000)] = 20
@@ -247,8 +256,12 @@ class Policy(Message):
 
     @property
     def hash(self) -> str:
-        """Content hash; two policies that say the same have the same."""
-        return content_id(self.model_dump(mode="json"))
+        """Content hash; two policies that say the same have the same.
+
+        A policy that is silent about `ADDED` keys has the hash that it had before there were any.
+        """
+        silent = {name for name, default in ADDED.items() if getattr(self, name) == default}
+        return content_id(self.model_dump(mode="json", exclude=silent))
 
     @property
     def pane_ms(self) -> int:

@@ -59,6 +59,7 @@ class Bin(Message):
 class Coverage(Message):
     """How much of the truth is known.
 
+    ``predictions`` are those that wait for a label: all, or the policy's sample (``join.sample``).
     ``median_delay_ms`` is an upper bound of the median label delay among labelled rows; None
     without labels, and where the median is above 14 days.
 

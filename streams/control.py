@@ -70,6 +70,10 @@ class Control:
         place = bisect_right(known, time_ms, key=lambda item: item[0])
         return known[place - 1][2] if place else None
 
+    def activations(self, model: str) -> list[Activation]:
+        """Every activation of a model, in the order in which they take effect."""
+        return [activation for *_, activation in self._activations.get(model, [])]
+
     def policy(self, hash_: str) -> Policy | None:
         """The policy with a hash, None where it was not read yet."""
         return self._policies.get(hash_)

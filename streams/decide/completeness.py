@@ -17,6 +17,7 @@ from detectors.outcomes.contract import DELAYS_MS
 from detectors.summary import Ints
 from streams.decide import merge
 from streams.decide.keys import WindowKey
+from streams.decide.measure.awaited import awaited
 from streams.decide.state import Delays, State
 from streams.decide.subject import Subject
 
@@ -79,7 +80,7 @@ def _count(
 ) -> None:
     """Add the delay buckets from ``first`` on that an age has seen to their end."""
     delays = subject.labels.counts(labels, "delay")
-    n, seen = subject.inputs.count(inputs, "n"), int(seen_buckets(age_ms, DELAYS_MS))
+    n, seen = awaited(subject.inputs, inputs), int(seen_buckets(age_ms, DELAYS_MS))
     if n <= 0 or seen <= first or delays.min() < 0 or delays.sum() > n:
         return
     sums = RiskSums.of([delays], [n], [seen])

@@ -13,6 +13,7 @@ import msgspec
 from schemas.summaries import OTHER, Part
 from streams.decide import merge
 from streams.decide.keys import GroupsKey, WindowKey
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.fairness import Beside
 from streams.decide.state import State, Window
 from streams.decide.subject import Subject
@@ -91,7 +92,8 @@ def against(state: State, window: WindowKey, subject: Subject, part: Part) -> Be
     vector = merge.total(state, peer, subject, (part,))
     if part is Part.LABEL:
         labelled = subject.labels.count(vector, "n")
-        if labelled < subject.policy.labels.coverage * served(state, peer, subject):
+        inputs = merge.total(state, peer, subject, (Part.INPUT,))
+        if labelled < subject.policy.labels.coverage * awaited(subject.inputs, inputs):
             return None
     return Beside(peer.segment, vector)
 

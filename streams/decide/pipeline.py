@@ -44,6 +44,7 @@ from streams.decide.incidents.repeat import Confirmable
 from streams.decide.incidents.settle import Desk, Watched
 from streams.decide.keys import Version, WindowKey
 from streams.decide.ledger import Totals, ledgers, totals
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.measure.shed import lacks, shed
 from streams.decide.measure.window import window_result
@@ -301,7 +302,8 @@ class Decide:
         if part is Part.LABEL:
             vector = merge.total(self._state, window, subject, (part,))
             labelled = subject.labels.count(vector, "n")
-            covered = labelled >= subject.policy.labels.coverage * served
+            expected = awaited(subject.inputs, inputs)
+            covered = labelled >= subject.policy.labels.coverage * expected
         asked = self._asked_of(subject)
         stream = self._budget(window, subject)
         if part is Part.LABEL and covered:

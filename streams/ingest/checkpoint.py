@@ -36,12 +36,16 @@ class ShardState(msgspec.Struct):
 
 @dataclass
 class Tally:
-    """What happened since the last checkpoint, by model, for metrics."""
+    """What happened since the last checkpoint, by model, for metrics.
+
+    ``sampled_out`` is feedback for predictions that wait for none.
+    """
 
     predictions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     late: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     joined: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     duplicates: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    sampled_out: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     shed: dict[tuple[str, Shed], int] = field(default_factory=lambda: defaultdict(int))
 
 

@@ -34,6 +34,7 @@ from streams.ingest.pending import (
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Routes
 from streams.ingest.rows import Bools
+from streams.ingest.sampling import is_expected, sampled_out
 from streams.ingest.store import Found, Overlay
 from streams.records import Records
 
@@ -87,9 +88,28 @@ class Feedback:
             heard, refused = admit_feedback(rows, times, self._plans, lost)
         self._notes.dead += dead + times.dead + refused
         found = self._store.find(heard.names)
+        outside = sampled_out(heard, found, self._plans)
+        self._count_outside(heard, outside)
         changes = LabelChanges()
-        self._one_by_one(heard, found, self._in_columns(heard, found, changes), changes)
+        left = self._in_columns(heard, found, ~outside, changes)
+        self._one_by_one(heard, found, left, changes)
         changes.add_to(self._panes)
+
+    def misses(self, name: bytes, feedback: Waiting) -> bool:
+        """Whether feedback that waited in vain should have met its prediction; if that may have
+        been outside of the sample, it is counted instead."""
+        model = keys.model_of(name)
+        if is_expected(self._plans, model, name, feedback.time_ms):
+            return True
+        self._notes.tally.sampled_out[model] += 1
+        return False
+
+    def _count_outside(self, heard: Heard, outside: Bools) -> None:
+        counts = np.bincount(heard.which[heard.admitted[outside]])
+        for place in np.flatnonzero(counts).tolist():
+            plan = heard.plans[place]
+            assert plan is not None
+            self._notes.tally.sampled_out[plan.policy.model] += int(counts[place])
 
     def _lost(self, rows: FeedbackRows) -> Bools:
         if not rows.ids:
@@ -97,9 +117,10 @@ class Feedback:
         lost: Bools = np.asarray(self._partitions_of(rows.ids)) != self._number
         return lost
 
-    def _in_columns(self, heard: Heard, found: Found, changes: LabelChanges) -> Sequence[int]:
-        """Join what can be joined in columns; returns which of the admitted rows are left."""
-        left = np.ones(len(heard.names), np.bool_)
+    def _in_columns(
+        self, heard: Heard, found: Found, left: Bools, changes: LabelChanges
+    ) -> Sequence[int]:
+        """Join what can be joined in columns; returns which of the ``left`` still are."""
         for plan, places, records in self._known(heard.names, found):
             rows = heard.admitted[found.rows[places]]
             joined = join(
@@ -126,6 +147,8 @@ class Feedback:
         """Predictions that one row alone speaks of: plan, places among the found, and packed."""
         alone = names.alone()[found.rows]
         for every, table in found.groups:
+            if not table.shape[1]:
+                continue
             kept = np.flatnonzero(alone[every])
             places, records = every[kept], table[kept]
             routes = records[:, : HEADER.itemsize].view(HEADER)["route"][:, 0]
@@ -159,7 +182,7 @@ class Feedback:
         for name, places in grouped.items():
             waiting = [waiting_of(heard.row(place), self._skew_ms) for place in places]
             known = at.get(places[0])
-            if known is not None:
+            if known is not None and records[known]:
                 # A prediction that has lapsed is none, whether it has left the store or not.
                 pending = Pending.unpack(records[known])
                 plan = self._routes.plan_of(pending.route, self._plans)

@@ -51,6 +51,17 @@ def prefix(model: str) -> bytes:
     return len(encoded).to_bytes(2, "big") + encoded
 
 
+def model_of(named: bytes) -> str:
+    """The model of a name.
+
+    Examples
+    --------
+    >>> model_of(name("m", "id-1"))
+    'm'
+    """
+    return named[2 : 2 + int.from_bytes(named[:2], "big")].decode()
+
+
 def lapse_key(kind: bytes, hour: int, epoch: int, sequence: int, part: int) -> bytes:
     """Key of a list of keys that lapse in an hour; hours sort."""
     return (

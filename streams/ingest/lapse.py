@@ -9,12 +9,13 @@ that hour, so that nothing is searched and memory does not grow.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from schemas.dead_letters import DeadLetter
 from streams.ingest import keys
 from streams.ingest.join import unmatched
-from streams.ingest.pending import unpack_waiting
+from streams.ingest.pending import Waiting, unpack_waiting
 from streams.ingest.shadows import unpack_shadows
 from streams.ingest.store import Overlay
 
@@ -54,7 +55,7 @@ class Lapsed:
     """What has left the join store.
 
     ``dropped`` counts pending predictions and shadows, ``dead`` has a dead letter for each
-    feedback that never met its prediction; ``more`` says that there is more to drop.
+    feedback that missed its prediction; ``more`` says that there is more to drop.
     """
 
     dropped: int
@@ -62,13 +63,22 @@ class Lapsed:
     more: bool
 
 
-def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT_ONCE) -> Lapsed:
+def lapse(
+    store: Overlay,
+    *,
+    pending_ms: int,
+    waiting_ms: int,
+    misses: Callable[[bytes, Waiting], bool] = lambda name, feedback: True,
+    at_once: int = AT_ONCE,
+) -> Lapsed:
     """Drop what has lapsed.
 
     Parameters
     ----------
     pending_ms, waiting_ms
         The watermark for pending predictions and shadows, and the one for feedback that waits.
+    misses
+        Whether feedback under a name that waited in vain should have met its prediction.
     at_once
         Stop after the list in which so many keys have been looked at.
     """
@@ -90,7 +100,11 @@ def lapse(store: Overlay, *, pending_ms: int, waiting_ms: int, at_once: int = AT
                 if kind == keys.SHADOWS:
                     dropped += len(unpack_shadows(value).entries)
                 else:
-                    dead += [unmatched(feedback) for feedback in unpack_waiting(value)]
+                    dead += [
+                        unmatched(feedback)
+                        for feedback in unpack_waiting(value)
+                        if misses(key[len(kind) :], feedback)
+                    ]
                 store.delete(key)
             store.delete(place)
     return Lapsed(dropped, dead, more=False)

@@ -55,8 +55,8 @@ class Pairing:
         self._panes = panes
         self._lapses = lapses
 
-    def split(self, rows: Sequence[Admitted]) -> Split:
-        """Which shadows are seen for the first time."""
+    def split(self, rows: Sequence[Admitted], until_ms: Ints) -> Split:
+        """Which shadows are seen for the first time; ``until_ms`` says when each lapses."""
         fresh: list[int] = []
         twice: list[int] = []
         dead: list[DeadLetter] = []
@@ -73,7 +73,7 @@ class Pairing:
             elif sum(until >= item.watermark_ms for until in ids.values()) >= MOST:
                 dead.append(_crowded(item))
             else:
-                ids[name] = item.row.time_ms + item.plan.kept_ms
+                ids[name] = int(until_ms[row])
                 fresh.append(row)
         return Split(np.array(fresh, np.int64), np.array(twice, np.int64), dead)
 
@@ -83,13 +83,14 @@ class Pairing:
         rows: Sequence[Admitted],
         routes: Sequence[int],
         tails: Tails,
+        until_ms: Ints,
         served_ms: Mapping[bytes, int],
         changes: LabelChanges,
     ) -> int:
         """Keep new shadows, and let them meet answers that have come.
 
-        ``served_ms`` are the watermarks of answers of the same batch, by name. Returns how many
-        shadows made room: they lapsed before they met an answer.
+        ``until_ms`` says when each lapses. ``served_ms`` are the watermarks of answers of the same
+        batch, by name. Returns how many shadows made room: they lapsed before they met an answer.
         """
         forgotten = 0
         known = self._load(item.name for item in rows)
@@ -102,7 +103,7 @@ class Pairing:
                 on_time=not item.late,
                 route=route,
                 time_ms=item.row.time_ms,
-                until_ms=item.row.time_ms + plan.kept_ms,
+                until_ms=int(until_ms[row]),
                 tail=tail.tobytes(),
             )
             beside = known.setdefault(item.name, Shadows(shadow.until_ms, []))
@@ -110,16 +111,16 @@ class Pairing:
             kept = [old for old in beside.entries if not _is_lost(old, item.watermark_ms)]
             forgotten += len(beside.entries) - len(kept)
             beside.entries = [*kept, shadow]
-            until_ms = max(beside.until_ms, shadow.until_ms)
-            if row in places:
-                place = places[row]
+            last_ms = max(beside.until_ms, shadow.until_ms)
+            place = places.get(row)
+            if place is not None and records[place]:
                 served = Pending.unpack(records[place])
                 watermark_ms = max(item.watermark_ms, served_ms.get(item.name, item.watermark_ms))
                 if self._meet(shadow, served, plan, watermark_ms, changes):
-                    until_ms = max(until_ms, served.time_ms + plan.kept_ms)
+                    last_ms = max(last_ms, served.time_ms + plan.kept_ms)
                     served.shadowed = True
                     self._store.update(found.addresses[[place]], [served.pack()])
-            self._save(item.name, beside, until_ms)
+            self._save(item.name, beside, last_ms)
         return forgotten
 
     def waiting_for(self, model: str, block: Block, models: Sequence[str]) -> dict[bytes, Shadows]:

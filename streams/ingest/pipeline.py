@@ -160,7 +160,12 @@ class Shard:
             policies = self._plans.policies(state.levels)
             state.levels = levels_after(state.levels, policies, behind_ms)
         state.sequence += 1
-        lapsed = lapse(self._store, pending_ms=self._labels_ms(), waiting_ms=state.predictions_ms)
+        lapsed = lapse(
+            self._store,
+            pending_ms=self._labels_ms(),
+            waiting_ms=state.predictions_ms,
+            misses=self._feedback.misses,
+        )
         state.pending -= lapsed.dropped
         self._lapses.save(self._store, state.epoch, state.sequence)
         self._notes.dead += lapsed.dead

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from detectors.inputs import (
 from detectors.outcomes import Outcome, layout, outcome_of
 from detectors.outcomes.feedback import PAIRED, SHARED, sources_of
 from detectors.summary import Floats, Ints, Layout
+from schemas.base import MAX_TIME_MS
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.control import Control
@@ -155,6 +156,21 @@ class Plan:
         """How long a pending prediction is kept, past its time, on both watermarks."""
         return self.horizon_ms + self.lateness_ms + self.label_lateness_ms
 
+    @cached_property
+    def sample(self) -> float:
+        """Share of predictions that wait for a label."""
+        return self.policy.join.sample
+
+    @cached_property
+    def dedupe_ms(self) -> int:
+        """How long a prediction that waits for no label is kept, past its time."""
+        return self.policy.dedupe.horizon_ms
+
+    @cached_property
+    def least_kept_ms(self) -> int:
+        """How long any prediction is kept, past its time, at least."""
+        return min(self.kept_ms, self.dedupe_ms) if self.sample < 1.0 else self.kept_ms
+
     def pane(self, time_ms: int) -> int:
         """Start of the pane of a time."""
         return time_ms - time_ms % self.pane_ms
@@ -225,6 +241,10 @@ def crossed(columns: Sequence[tuple[Sequence[T], Ints]]) -> tuple[list[tuple[T, 
     return rows, places[codes]
 
 
+Spell: TypeAlias = tuple[int, int, Plan]
+"""A plan, after the times from which on and before which it holds."""
+
+
 class Plans:
     """Plans of every model, from the control records."""
 
@@ -240,6 +260,20 @@ class Plans:
         plan = self.of(activation.policy, activation.reference or "")
         # By mistake an activation may name the policy of another model.
         return None if plan is None or plan.policy.model != model else plan
+
+    def spells(self, model: str) -> list[Spell]:
+        """The plans of a model, one after the other."""
+        active = self._control.activations(model)
+        ends = [*(each.effective_at_ms for each in active[1:]), MAX_TIME_MS + 1]
+        every = [
+            (each.effective_at_ms, end_ms, self.of(each.policy, each.reference or ""))
+            for each, end_ms in zip(active, ends, strict=False)
+        ]
+        return [
+            (start_ms, end_ms, plan)
+            for start_ms, end_ms, plan in every
+            if plan is not None and plan.policy.model == model and start_ms < end_ms
+        ]
 
     def longest_kept_ms(self, time_ms: int) -> int | None:
         """How long any model keeps pending predictions at a time; None while there is no model."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from detectors.inputs import SAMPLED
 from detectors.outcomes.contract import Tails
 from detectors.summary import Ints
 from schemas.overload import Shed
@@ -32,6 +33,7 @@ from streams.ingest.ragged import Octets
 from streams.ingest.routes import Routes
 from streams.ingest.rows import PredictionRows
 from streams.ingest.runs import runs_of
+from streams.ingest.sampling import sampled_in, until_ms
 from streams.ingest.shadows import Shadows
 from streams.ingest.shedding import Level
 from streams.ingest.spells import spells_of
@@ -154,21 +156,34 @@ class Predictions:
         changes.add_to(self._panes)
 
     def _insert(self, block: Block, early: Mapping[bytes, bytes], changes: LabelChanges) -> None:
-        """Count new predictions plan by plan, and let all of them wait for their truth."""
-        widths: defaultdict[int, list[tuple[Ints, Octets, int]]] = defaultdict(list)
+        """Count new predictions plan by plan, and let those of the sample wait for their truth."""
+        inside = sampled_in(block)
+        lapse_ms = until_ms(block, inside)
+        widths: defaultdict[int, list[tuple[Ints, Octets]]] = defaultdict(list)
         # Names are taken all at once: of rows of many models most takes would be for nothing.
         nameless = replace(block)
         for plan, chosen in block.by_plan():
-            packed = self._observe(plan, nameless.take(chosen), early, changes)
-            widths[packed.shape[1]].append((chosen, packed, plan.kept_ms))
+            kept = np.flatnonzero(inside[chosen])
+            packed = self._observe(plan, nameless.take(chosen), kept, early, changes)
+            widths[packed.shape[1]].append((chosen[kept], packed))
+        outside = np.flatnonzero(~inside)
+        if outside.size:
+            self._let_go(block.take(outside), early)
+            widths[0].append((outside, np.zeros((outside.size, 0), np.uint8)))
         for parts in widths.values():
-            rows = np.concatenate([chosen for chosen, *_ in parts])
-            kept_ms = np.repeat([each for *_, each in parts], [len(each) for each, *_ in parts])
-            self._store.insert(
-                block.names.take(rows),
-                np.concatenate([packed for _, packed, _ in parts]),
-                block.rows.times_ms[rows] + kept_ms,
-            )
+            rows = np.concatenate([chosen for chosen, _ in parts])
+            packed = np.concatenate([each for _, each in parts])
+            self._store.insert(block.names.take(rows), packed, lapse_ms[rows])
+
+    def _let_go(self, block: Block, early: Mapping[bytes, bytes]) -> None:
+        """Count feedback that waited for predictions outside of the sample."""
+        if not early:
+            return
+        for row, name in enumerate(block.names.each()):
+            if name in early:
+                model = block.plan(row).policy.model
+                self._notes.tally.sampled_out[model] += len(unpack_waiting(early[name]))
+                self._store.delete(keys.WAITING + name)
 
     def _fresh(self, block: Block, found: Found) -> Block:
         """Rows seen for the first time; the others, whose id is pending already, are counted.
@@ -184,21 +199,28 @@ class Predictions:
         return block.take(np.flatnonzero(fresh))
 
     def _observe(
-        self, plan: Plan, block: Block, early: Mapping[bytes, bytes], changes: LabelChanges
+        self,
+        plan: Plan,
+        block: Block,
+        kept: Ints,
+        early: Mapping[bytes, bytes],
+        changes: LabelChanges,
     ) -> Octets:
-        """Add predictions of one plan to their panes; their records for the join store."""
-        rows = block.rows
-        tails = rows.tails(plan.outcome)
+        """Add predictions of one plan to their panes; records of those in the sample, ``kept``."""
+        tails = block.rows.tails(plan.outcome)
         slots = _slots(plan, block)
-        level = self._add(plan, rows, tails, slots)
+        level = self._add(plan, block.rows, tails, slots)
         count_cut(plan, block.numbered, slots, self._panes)
+        self._count_new(plan, block)
+        if plan.sample < 1.0:
+            block, tails = block.take(kept), tails[kept]
+            count(plan, SAMPLED, _slots(plan, block), self._panes)
         if not level.sheds(Shed.EXTRAS):
             self._notes.reviews += review.requests(plan, block, tails, self._routes)
-        packed = pack_new(~block.late, block.routes, rows.times_ms, tails)
+        packed = pack_new(~block.late, block.routes, block.rows.times_ms, tails)
         shadows = self._pairing.waiting_for(plan.policy.model, block, self._state.shadowed)
         if early or shadows:
             self._meet(plan, block, packed, early, shadows, changes)
-        self._count_new(plan, block)
         return packed
 
     def _add(self, plan: Plan, rows: PredictionRows, tails: Tails, slots: Slots) -> Level:
@@ -239,7 +261,9 @@ class Predictions:
 
     def _shadows(self, block: Block, served: Block, changes: LabelChanges) -> None:
         """Shadows that name the answer they stand beside, after the answers of the same batch."""
-        split = self._pairing.split(block.admitted())
+        inside = sampled_in(block)
+        lapse_ms = until_ms(block, inside)
+        split = self._pairing.split(block.admitted(), lapse_ms)
         self._notes.dead += split.dead
         if len(split.twice):
             self._count_duplicates(block.take(split.twice))
@@ -253,9 +277,18 @@ class Predictions:
             slots = _slots(plan, group)
             self._add(plan, group.rows, tails, slots)
             count_cut(plan, group.numbered, slots, self._panes)
-            count(plan, "n_pair", slots, self._panes)
+            places = split.fresh[chosen]
+            paired = _slots(plan, group.take(np.flatnonzero(inside[places])))
+            for field in ("n_pair", SAMPLED) if plan.sample < 1.0 else ("n_pair",):
+                count(plan, field, paired, self._panes)
             self._state.pending -= self._pairing.shadows_came(
-                plan, group.admitted(), group.routes.tolist(), tails, served_ms, changes
+                plan,
+                group.admitted(),
+                group.routes.tolist(),
+                tails,
+                lapse_ms[places],
+                served_ms,
+                changes,
             )
             self._count_new(plan, group)
 

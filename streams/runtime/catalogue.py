@@ -106,7 +106,7 @@ BEHIND = Declared(
 )
 JOINED = Declared("kittiwake_joined_total", _C, "Labels joined to a prediction.", ("model",))
 PENDING = Declared(
-    "kittiwake_pending_predictions", _G, "Predictions that wait for a label.", ("shard",)
+    "kittiwake_pending_predictions", _G, "Predictions that the join store holds.", ("shard",)
 )
 OPEN_PANES = Declared("kittiwake_open_panes", _G, "Panes of the last checkpoint.", ("shard",))
 HELD_BYTES = Declared(

@@ -357,6 +357,8 @@ class IngestWorker:
         for model, n in tally.joined.items():
             metrics.inc(catalogue.ROWS, n, model=model, kind="feedback")
             metrics.inc(catalogue.JOINED, n, model=model)
+        for model, n in tally.sampled_out.items():
+            metrics.inc(catalogue.ROWS, n, model=model, kind="sampled_out")
         for model, n in tally.late.items():
             metrics.inc(catalogue.LATE_ROWS, n, model=model)
         for dead in done.dead:

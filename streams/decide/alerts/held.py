@@ -15,6 +15,7 @@ from schemas.summaries import Part
 from streams.decide import groups, merge
 from streams.decide.detect import Asked, Evidence, SequentialTest
 from streams.decide.keys import StreamKey, Version, WindowKey
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.fairness import Beside
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.state import State, Window
@@ -200,8 +201,8 @@ def _against(state: State, window: WindowKey, subject: Subject) -> Beside | None
 
 
 def _covered(subject: Subject, labels: Ints, inputs: Ints) -> bool:
-    served = subject.inputs.count(inputs, "n")
-    return subject.labels.count(labels, "n") >= subject.policy.labels.coverage * served
+    expected = awaited(subject.inputs, inputs)
+    return subject.labels.count(labels, "n") >= subject.policy.labels.coverage * expected
 
 
 def _changes(subject: Subject, late: Ints) -> Changes:

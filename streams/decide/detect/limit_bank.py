@@ -12,6 +12,7 @@ from detectors.outcomes.feedback import WEIGHTED_METRICS
 from detectors.quantities import QUANTITIES, Sums
 from detectors.summary import Ints, Layout
 from streams.decide.detect.gather import NOWHERE, Gathered, scale_of, scaled
+from streams.decide.measure.awaited import awaited_field
 from streams.decide.measure.labels import LABEL_RATE
 
 
@@ -121,7 +122,7 @@ def _beside(layout: Layout, inputs: Layout, field: str, squares: str, hi: float)
         return None
     return Recipe(
         places=(
-            inputs.start("n"),
+            inputs.start(awaited_field(inputs)),
             NOWHERE,
             NOWHERE,
             layout.start(field),

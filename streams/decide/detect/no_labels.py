@@ -9,6 +9,7 @@ from schemas.alerts import Severity
 from schemas.policy import Policy
 from schemas.summaries import Part
 from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
+from streams.decide.measure.awaited import awaited
 from streams.decide.subject import Subject
 
 _MEMORY = struct.Struct("<?I")
@@ -86,7 +87,7 @@ def no_labels_tests(policy: Policy) -> tuple[NoLabelsTest, ...]:
 
 
 def _served(seen: Evidence) -> int:
-    return 0 if seen.served is None else seen.subject.inputs.count(seen.served, "n")
+    return 0 if seen.served is None else awaited(seen.subject.inputs, seen.served)
 
 
 def _labelled(seen: Evidence) -> int:

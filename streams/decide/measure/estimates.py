@@ -16,6 +16,7 @@ from detectors.metrics.f1 import F1
 from detectors.quantities import sums_of
 from detectors.summary import Ints
 from schemas.windows import Metric, Verdict
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.interval import LEVEL, judge, number, worst
 from streams.decide.subject import Subject
 
@@ -91,8 +92,10 @@ def estimated(subject: Subject, inputs: Ints, *, times: float = 1.0) -> dict[str
         As if the window had so many times its rows.
     """
     rows, known, ranks = scored(subject, inputs), subject.decision_map, subject.rank_map
-    if rows is None or known is None:
+    expected = awaited(subject.inputs, inputs)
+    if rows is None or known is None or expected <= 0:
         return {}
+    times *= expected / subject.inputs.count(inputs, "n")
     weight = times / subject.policy.dependence.rows_per_unit
     found = cbpe.estimate(rows.n * weight, rows.n1 * weight, known, LEVEL)
     estimates = {

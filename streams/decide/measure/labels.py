@@ -10,6 +10,7 @@ from detectors.outcomes.feedback import WEIGHTED_METRICS
 from detectors.quantities import Sums
 from detectors.summary import Ints, Layout
 from schemas.windows import Metric, Verdict
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.interval import judge, needed, number
 
 LABEL_RATE = "label_rate"
@@ -37,7 +38,7 @@ def sums_beside(
     >>> sums_beside(layout, np.array([10]), layout, np.array([7]), "label_rate")
     Sums(n=10, s=7.0, q=None, lo=0.0, hi=1.0)
     """
-    n = inputs.count(served, "n")
+    n = awaited(inputs, served)
     if metric == LABEL_RATE:
         return Sums(n, float(labels.count(told, "n")))
     field = WEIGHTED_METRICS[metric]
@@ -83,7 +84,7 @@ def _weighted(
         verdict = None if budget is None else Verdict.CANNOT_TELL
         return Metric(name=metric, n=0, value=None, budget=budget, verdict=verdict)
     sums = WeightSums(
-        n=inputs.count(served, "n") / dispersion,
+        n=awaited(inputs, served) / dispersion,
         w=labels.total(told, "ipw_w") / dispersion,
         wx=labels.total(told, f"ipw_{field}_wx") / dispersion,
         w2=labels.total(told, "ipw_w2") / dispersion,

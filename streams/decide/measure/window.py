@@ -41,6 +41,7 @@ from streams.decide.measure import (
     patterns,
     smooth,
 )
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.interval import metric_of, worst
 from streams.decide.measure.labels import LABEL_RATE, sums_beside, weighted
 from streams.decide.measure.shed import lacks, marked, shed
@@ -139,7 +140,7 @@ def coverage(
     expected: Expected = UNKNOWN,
 ) -> Coverage:
     """How much of the truth of a window is known, and how long it took to come."""
-    predictions = subject.inputs.count(inputs, "n")
+    predictions = awaited(subject.inputs, inputs)
     labelled = subject.labels.count(labels, "n")
     return Coverage(
         predictions=predictions,

@@ -16,6 +16,7 @@ from schemas.windows import Verdict
 from streams.control import Control
 from streams.decide import merge
 from streams.decide.keys import StreamKey, WindowKey
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.interval import interval_of, judge
 from streams.decide.rollback.book import Facts
 from streams.decide.rollout.plan import Rollout, rollouts_of
@@ -155,12 +156,13 @@ def sums(state: State, window: Served, metric: str) -> Sums | None:
 
 def _labelled(state: State, window: Served) -> bool | None:
     """Whether enough predictions of a window have their label; None where there are none."""
-    served = predictions(state, window)
-    if served <= 0:
+    inputs = merge.total(state, window.key, window.subject, (Part.INPUT,))
+    expected = awaited(window.subject.inputs, inputs)
+    if expected <= 0:
         return None
     labels = merge.total(state, window.key, window.subject, (Part.LABEL,))
     labelled = window.subject.labels.count(labels, "n")
-    return labelled >= window.subject.policy.labels.coverage * served
+    return labelled >= window.subject.policy.labels.coverage * expected
 
 
 def _paged(state: State, model: str, version: str) -> bool:

@@ -15,6 +15,7 @@ from streams.control import Control
 from streams.decide import merge
 from streams.decide.domain import DOMAIN
 from streams.decide.keys import WindowKey
+from streams.decide.measure.awaited import awaited
 from streams.decide.measure.shed import lacks, shed
 from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.rails import METRICS, Pair
@@ -117,10 +118,10 @@ def in_part(state: State, cohort: Cohort) -> bool:
 def covered(state: State, cohort: Cohort, *, late: bool = False) -> bool:
     """Whether enough labels are there, and about as many in both arms."""
     floor = cohort.subject.policy.labels.coverage
-    labels = cohort.subject.labels
+    inputs, labels = cohort.subject.inputs, cohort.subject.labels
     counts: list[int] = []
-    both = served(state, cohort, late=late)
-    for key, n in zip((cohort.canary, cohort.baseline), both, strict=True):
+    for key in (cohort.canary, cohort.baseline):
+        n = awaited(inputs, _total(state, cohort, key, Part.INPUT, late=late))
         labelled = labels.count(_total(state, cohort, key, Part.LABEL, late=late), "n")
         if n <= 0 or labelled < floor * n:
             return False
@@ -132,7 +133,7 @@ def covered(state: State, cohort: Cohort, *, late: bool = False) -> bool:
 def enough_labels(state: State, cohort: Cohort, key: WindowKey) -> bool:
     """Whether one arm served, and has as many labels as the policy asks for."""
     inputs, labels = cohort.subject.inputs, cohort.subject.labels
-    n = inputs.count(_total(state, cohort, key, Part.INPUT), "n")
+    n = awaited(inputs, _total(state, cohort, key, Part.INPUT))
     labelled = labels.count(_total(state, cohort, key, Part.LABEL), "n")
     return n > 0 and labelled >= cohort.subject.policy.labels.coverage * n
 

@@ -17,6 +17,7 @@ from detectors.sequential.confidence_sequence import BoundedConfidenceSequence
 from schemas.policy import Guardrail, Policy
 from schemas.summaries import Part
 from streams.decide import merge
+from streams.decide.measure.awaited import awaited
 from streams.decide.rollout.arms import Cohort
 from streams.decide.rollout.rails import PAIRED_MEMORY, WIDEST_MARGIN, sound_after
 from streams.decide.rollout.records import Rail
@@ -65,8 +66,8 @@ def pairs_of(state: State, cohort: Cohort) -> Pairs | None:
             (cohort.canary, Part.LABEL),
         )
     )
-    served = subject.inputs.count(inputs, "n")
-    if subject.labels.count(told, "n") < subject.policy.labels.coverage * served:
+    expected = awaited(subject.inputs, inputs)
+    if subject.labels.count(told, "n") < subject.policy.labels.coverage * expected:
         return None
     names = ("pair_n", "pair_10", "pair_01", "pair_both")
     return Pairs(*(subject.labels.count(beside, name) for name in names))
