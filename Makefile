@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup packages demo demo-kafka test check format lock schemas bench bench-micro soak quality quality-peers clean
+.PHONY: help setup packages demo demo-kafka test check format lock schemas bench bench-small bench-micro soak quality quality-peers clean
 
 help:
 	@echo "make demo        the main job on real data, in one process"
 	@echo "make demo-kafka  the same over a real Apache Kafka that the target fetches and starts"
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
-	@echo "make bench       every number to hold, measured, and whether it is met"
+	@echo "make bench       every number to hold, measured, and whether it is met; about an hour"
+	@echo "make bench-small the same parts at a small size: do they all run here?"
 	@echo "make bench-micro one stage at a time, beside its floor"
 	@echo "make soak        an hour of steady traffic: is memory flat?"
 	@echo "make quality     how well it detects, on real streams, beside other tools"
@@ -72,6 +73,10 @@ schemas: setup
 
 bench: packages setup
 	$(BIN)/python -m benchmarks
+
+# Every part at a small size, to see that it runs here; leaves the figures of whole runs alone.
+bench-small: packages setup
+	$(BIN)/python -m benchmarks --small
 
 # One stage at a time, beside its floor and what was last recorded; under a minute.
 bench-micro: setup

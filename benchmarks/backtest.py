@@ -9,12 +9,11 @@ with other budgets. Seconds are CPU time of the process. Writes
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
 
-from benchmarks import events, machine
+from benchmarks import events, output
 from benchmarks.publisher import Templates
 from schemas.policy import Policy
 from streams import files
@@ -22,7 +21,6 @@ from streams.backtest import decide_again
 from streams.replay import Start, replayed
 from streams.runtime.settings import Settings
 
-RESULT = Path(__file__).parent / "results" / "backtest.json"
 DAYS = 7
 LABELS = {"horizon": "2d", "maturity": "1h", "lateness": "10m"}
 DELAY_MS = 600_000
@@ -43,8 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backtest", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="half of them truths")
     parser.add_argument("--runs", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "backtest")
     runs = []
     with TemporaryDirectory(prefix="kittiwake-backtest-") as name:
         path = Path(name) / "events.jsonl"
@@ -53,14 +50,11 @@ def main() -> None:
             runs.append(run(path))
             print(f"run {len(runs)}: {runs[-1]}", flush=True)
     result = {
-        "machine": machine.describe(),
         "events": options.events,
         "days": DAYS,
         "runs": runs,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"written to {options.output}")
+    output.write(options.output, result)
 
 
 def run(path: Path) -> dict[str, float]:

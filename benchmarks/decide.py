@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import process_time
 from typing import ParamSpec, TypeVar
 
+import msgspec
 import numpy as np
 
-from benchmarks import machine
+from benchmarks import output
 from benchmarks.figures import Spread
 from benchmarks.summaries import MATURITY, Fleet, Shape
 from detectors.bets import BinaryBet, BinarySums
 from detectors.sequential import BettingBank
 from schemas.summaries import PaneDelta, Part
+from schemas.windows import WindowResult
 from streams.decide.detect import asked_of
+from streams.decide.keys import WindowKey
 from streams.decide.pipeline import Decide
 from streams.runtime import outbox
 from streams.runtime.settings import Settings
 
-RESULT = Path(__file__).parent / "results" / "decide.json"
 TARGET_MS = 50.0
 FLOOR = "tests alone"
 STAGES = ("apply", "judge", "results", "state", "messages")
@@ -65,8 +66,8 @@ class Watched(Decide):
 
     watch = Stopwatch()
 
-    def _publish(self, *args: object) -> object:  # type: ignore[override]
-        return self.watch.run("results", super()._publish, *args)  # type: ignore[arg-type]
+    def _publish(self, lapsing: Sequence[WindowKey], cut: dict[str, int]) -> list[WindowResult]:
+        return self.watch.run("results", super()._publish, lapsing, cut)
 
 
 def window(
@@ -155,7 +156,11 @@ def storm() -> dict[str, float]:
     # Labels are turned back and forth; some stay turned, where the answer was 0.
     change = {"err": TURNED, "fn": TURNED, "tn": -TURNED, "n_flip": TURNED}
     index = [fleet.subjects[0].labels.start(name) for name in change]
-    corrections = [delta_of(delta, index, list(change.values())) for delta in late]
+    values = list(change.values())
+    corrections = [
+        msgspec.structs.replace(delta, part=Part.LATE_LABEL, index=index, values=values)
+        for delta in late
+    ]
     busy, number = [total([window(fleet, decide, held, corrections)])], held + 1
     while decide.behind and number < held + 10:
         busy.append(total([window(fleet, decide, number)]))
@@ -172,29 +177,12 @@ def storm() -> dict[str, float]:
     }
 
 
-def delta_of(delta: PaneDelta, index: list[int], values: list[int]) -> PaneDelta:
-    """Corrections of a pane that came after its labels were judged."""
-    return PaneDelta(
-        delta.model,
-        delta.version,
-        delta.arm,
-        delta.segment,
-        delta.policy,
-        delta.reference,
-        delta.start_ms,
-        Part.LATE_LABEL,
-        index,
-        values,
-    )
-
-
 def main() -> None:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decide", description=__doc__)
     parser.add_argument("--windows", type=int, default=5, help="windows measured of each shape")
     parser.add_argument("--only", choices=[*(shape.name for shape in SHAPES), STORM.name])
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "decide")
     found: dict[str, list[dict[str, float]]] = {}
     for shape in SHAPES:
         if options.only in (None, shape.name):
@@ -221,7 +209,6 @@ def write(
 ) -> None:
     """Write every window, the spreads and the machine."""
     result = {
-        "machine": machine.describe(),
         "target_ms": TARGET_MS,
         "windows": {
             name: {key: Spread.of(ms[key] for ms in runs).rounded() for key in runs[0]}
@@ -229,9 +216,7 @@ def write(
         },
         "storm": {name: round(value, 1) for name, value in late.items()},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {path}")
+    output.write(path, result)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ kept between windows; a bank's time includes its memory as bytes. Time is CPU ti
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from benchmarks import machine
+from benchmarks import output
 from benchmarks.figures import Spread, share
 from detectors.bets import (
     ArmCounts,
@@ -34,7 +33,6 @@ from detectors.bets import (
 )
 from detectors.sequential import BettingBank, BettingTest
 
-RESULT = Path(__file__).parent / "results" / "detectors.json"
 TARGET_MS = 50.0
 WINDOWS = 20
 SHARE = 1e-4
@@ -101,8 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detectors", description=__doc__)
     parser.add_argument("--tests", type=int, default=10_000, help="tests stepped in a window")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "detectors")
     found: dict[str, list[dict[str, float]]] = {}
     units = kinds(options.tests)
     for number in range(options.runs):
@@ -141,7 +138,6 @@ def write(path: Path, found: dict[str, list[dict[str, float]]], **about: int) ->
     """Write every run, the ratios and the machine."""
     result = {
         **about,
-        "machine": machine.describe(),
         "kinds": {
             name: {
                 "cpu_milliseconds": [
@@ -153,9 +149,7 @@ def write(path: Path, found: dict[str, list[dict[str, float]]], **about: int) ->
             for name, runs in found.items()
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {path}")
+    output.write(path, result)
 
 
 if __name__ == "__main__":

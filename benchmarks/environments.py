@@ -19,8 +19,12 @@ QUIET = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONWARNINGS": "ignore",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
 }
-"""No telemetry, and one core: the tools run one after another beside other work."""
+"""No telemetry, no warnings of their parts, and one core: the tools run one after another beside
+other work."""
 
 
 def python_of(name: str, requirements: Path, home: Path) -> Path:

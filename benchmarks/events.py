@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
-from schemas import arrow, topics
+from benchmarks import messages
+from schemas import topics
 from schemas.policy import Budgets, FeatureContract, LatencyBudget, Policy, Task
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
 from streams.records import Message
-from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings
 
 MODEL = "fraud"
@@ -35,6 +33,11 @@ POLICY = Policy(
 )
 
 
+def key(number: int) -> str:
+    """The id of a prediction."""
+    return f"tx-{number:08d}"
+
+
 def predictions(settings: Settings, count: int, *, step_ms: int = STEP_MS) -> Iterator[Message]:
     """``count`` predictions: two versions, three values of a segment, in order of time."""
     columns = _columns(count, step_ms)
@@ -53,39 +56,14 @@ def predictions(settings: Settings, count: int, *, step_ms: int = STEP_MS) -> It
             "segments": {"region": own["segments.region"]},
             "latency_ms": own["latency_ms"],
         }
-        yield _message(settings.topic(topics.PREDICTIONS), i, event)
+        yield messages.in_json(settings.topic(topics.PREDICTIONS), key(i), event)
 
 
 def arrow_predictions(
-    settings: Settings, count: int, *, rows_per_message: int = 2_000, step_ms: int = STEP_MS
+    settings: Settings, count: int, *, step_ms: int = STEP_MS
 ) -> Iterator[Message]:
-    """The same predictions as Arrow IPC streams of about so many rows, each of one partition."""
-    columns = {
-        name: pa.array(column).dictionary_encode() if name in REPEATED else pa.array(column)
-        for name, column in _columns(count, step_ms).items()
-    }
-    table = pa.record_batch(columns, metadata={"model": MODEL})
-    for start in range(0, count, rows_per_message * settings.shards):
-        rows = table.slice(start, rows_per_message * settings.shards)
-        keys = rows["prediction_id"].cast(pa.binary()).to_pylist()
-        partitions = partitions_of(keys, settings.shards)
-        for partition in range(settings.shards):
-            own = rows.take(pa.array(np.flatnonzero(partitions == partition)))
-            if own.num_rows:
-                yield Message(
-                    topic=settings.topic(topics.PREDICTIONS),
-                    value=_stream(own),
-                    partition=partition,
-                    headers=(("content-type", arrow.CONTENT_TYPE.encode()),),
-                )
-
-
-def _stream(rows: pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_batch(rows)
-    value: bytes = sink.getvalue().to_pybytes()
-    return value
+    """The same predictions as Arrow IPC streams, each of one partition."""
+    return messages.in_arrow(settings, MODEL, _columns(count, step_ms), repeated=REPEATED)
 
 
 def _columns(count: int, step_ms: int) -> dict[str, np.ndarray]:
@@ -96,7 +74,7 @@ def _columns(count: int, step_ms: int) -> dict[str, np.ndarray]:
     latency = rng.lognormal(3.5, 0.6, count).round(2)
     canary = rng.random(count) < 0.1
     return {
-        "prediction_id": np.array([f"tx-{i:08d}" for i in range(count)]),
+        "prediction_id": np.array([key(i) for i in range(count)]),
         "version": np.where(canary, "v2", "v1"),
         "arm": np.where(canary, "canary", "baseline"),
         "time": START_MS + step_ms * np.arange(count),
@@ -112,12 +90,12 @@ def feedback(settings: Settings, count: int, *, step_ms: int = STEP_MS) -> Itera
     labels = (np.random.default_rng(2).random(count) < 0.15).tolist()
     for i, label in enumerate(labels):
         event = {
-            "prediction_id": f"tx-{i:08d}",
+            "prediction_id": key(i),
             "model": MODEL,
             "time": START_MS + i * step_ms + 600_000,
             "label": label,
         }
-        yield _message(settings.topic(topics.FEEDBACK), i, event)
+        yield messages.in_json(settings.topic(topics.FEEDBACK), key(i), event)
 
 
 def reference() -> ReferenceProfile:
@@ -139,8 +117,3 @@ def features(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
         "hour": rng.integers(0, 24, count),
         "risk": rng.random(count).round(4),
     }
-
-
-def _message(topic: str, i: int, event: dict[str, object]) -> Message:
-    value = json.dumps(event, separators=(",", ":")).encode()
-    return Message(topic=topic, key=f"tx-{i:08d}".encode(), value=value)

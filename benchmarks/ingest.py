@@ -7,13 +7,12 @@ a Kafka that it starts, and writes ``benchmarks/results/ingest.json``.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import events, machine, measure
+from benchmarks import events, measure, output
 from benchmarks.figures import Spread, share
 from schemas import topics
 from streams.runtime.announce import activate
@@ -22,8 +21,6 @@ from streams.runtime.kafka import KafkaTransport
 from streams.runtime.local import LocalTransport
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
-
-RESULT = Path(__file__).parent / "results" / "ingest.json"
 
 FLOOR, INGEST, FEEDBACK = "read and decode", "INGEST of predictions", "INGEST of feedback"
 ARROW = "INGEST of Arrow batches"
@@ -43,8 +40,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000, help="predictions of one run")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", choices=["memory", "kafka"], help="one of the two logs")
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "ingest")
     found: dict[str, list[Rates]] = {}
     logs = [options.only] if options.only else ["memory", "kafka"]
     with ExitStack() as stack:
@@ -133,7 +129,6 @@ def write(path: Path, found: Mapping[str, list[Rates]], **about: int) -> None:
     """Write every run, the ratios and the machine."""
     result = {
         **about,
-        "machine": machine.describe(),
         "logs": {
             log: {
                 "events_per_cpu_second": [
@@ -152,9 +147,7 @@ def write(path: Path, found: Mapping[str, list[Rates]], **about: int) -> None:
             for log, runs in found.items()
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {path}")
+    output.write(path, result)
 
 
 if __name__ == "__main__":

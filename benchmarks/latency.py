@@ -15,14 +15,13 @@ import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka import Message as Delivered
 
-from benchmarks import machine
+from benchmarks import output
 from benchmarks.processes import Processes
 from benchmarks.publisher import TICK_S
 from benchmarks.stand import DECIDE, INGEST, Stand, stand
@@ -32,7 +31,6 @@ from schemas.policy import Budgets, Policy, Task
 from schemas.summaries import decode
 from streams.runtime.partitioner import PARTITIONER
 
-RESULT = Path(__file__).parent / "results" / "latency.json"
 METRIC = "service_errors"
 PANE_MS, LATENESS_MS = 5_000, 500
 
@@ -62,22 +60,18 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=10, help="in which models begin to fail")
     parser.add_argument("--rate", type=int, default=4_000, help="predictions a second")
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "latency")
     runs = []
     for _ in range(options.runs):
         runs.append(run(options.models, options.windows, options.rate))
         print(f"run {len(runs)}: {json.dumps(runs[-1])}", flush=True)
     result = {
-        "machine": machine.describe(),
         "models": options.models,
         "predictions_per_second": options.rate,
         "checkpoint_ms": 1_000,
         "runs": runs,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"written to {options.output}")
+    output.write(options.output, result)
 
 
 def run(models: int, windows: int, rate: int) -> dict[str, object]:

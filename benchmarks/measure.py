@@ -17,6 +17,7 @@ from streams.records import Message
 from streams.runtime import catalogue
 from streams.runtime.clock import SystemClock
 from streams.runtime.ingest_worker import IngestWorker
+from streams.runtime.kafka import FETCH_AGAIN_MS, FETCH_BYTES, FETCHED_KB, FETCHED_RECORDS
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.runtime.transport import TopicPartition, Transport
@@ -36,7 +37,7 @@ def floor(values: Values, count: int) -> float:
 
     ``values`` must not have been started: a consumer fetches ahead from its first moment.
     """
-    begun = _start()
+    begun = started()
     seen = 0
     while seen < count:
         seen += len([_decode(value) for value in next(values)])
@@ -62,7 +63,10 @@ def in_kafka(settings: Settings) -> Values:
             "isolation.level": "read_committed",
             "fetch.wait.max.ms": 50,
             "fetch.min.bytes": 65_536,
-            "queued.max.messages.kbytes": 32_768,
+            "queued.min.messages": FETCHED_RECORDS,
+            "queued.max.messages.kbytes": FETCHED_KB,
+            "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
+            "fetch.max.bytes": FETCH_BYTES,
         }
     )
     topic = settings.topic(topics.PREDICTIONS)
@@ -87,7 +91,7 @@ class TimedWorker(IngestWorker):
     ) -> Mapping[TopicPartition, int]:
         """Restore, then start the clock."""
         starts = super().assigned(partitions, committed)
-        self.begun = _start()
+        self.begun = started()
         return starts
 
 
@@ -119,7 +123,7 @@ def publish(transport: Transport, messages: Iterable[Message]) -> None:
     sender.close()
 
 
-def _start() -> float:
+def started() -> float:
     """The clock, after what was there before has been put where the collector does not look."""
     gc.unfreeze()
     gc.collect()

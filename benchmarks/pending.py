@@ -15,11 +15,10 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks import events, machine
+from benchmarks import events, output
 from benchmarks.figures import share
 from benchmarks.processes import Processes
 from benchmarks.publisher import Publisher
@@ -27,7 +26,6 @@ from benchmarks.stand import INGEST, Stand, stand
 from benchmarks.usage import usage
 from streams.runtime import catalogue
 
-RESULT = Path(__file__).parent / "results" / "pending.json"
 PREDICTIONS, TRUTHS = "predictions per CPU-second", "feedback per CPU-second"
 
 CHUNK = 50_000
@@ -48,8 +46,9 @@ def main() -> None:
     parser.add_argument("--pending", type=int, default=10_000_000)
     parser.add_argument("--events", type=int, default=200_000, help="of each kind in a run")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "pending")
+    if options.runs * options.events > options.pending:
+        parser.error("a truth is told once: --runs times --events must not exceed --pending")
     with stand([events.POLICY], events.reference()) as place:
         place.processes.start(INGEST)
         publisher = Publisher(place.settings, rate=0, start_ms=now_ms())
@@ -66,17 +65,16 @@ def main() -> None:
             print(f"run {len(runs)}: {runs[-1]}, {memory[-1].rss_mb:.0f} MB", flush=True)
         pending = taken(place.processes, catalogue.PENDING)
     result = {
-        "machine": machine.describe(),
         "pending": pending,
         "events_per_run": options.events,
         "runs": runs,
         "ratio": share(runs, TRUTHS, PREDICTIONS).rounded(),
+        "peak_mb": round(memory[-1].peak_mb, 1),
         "rss_mb": round(max(each.rss_mb for each in memory), 1),
         "anonymous_mb": round(max(each.anonymous_mb for each in memory), 1),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2), f"\nwritten to {options.output}")
+    print(json.dumps(result, indent=2))
+    output.write(options.output, result)
 
 
 def fill(place: Stand, publisher: Publisher, count: int) -> None:
@@ -93,6 +91,7 @@ def fill(place: Stand, publisher: Publisher, count: int) -> None:
 
 def run(place: Stand, publisher: Publisher, drawn: Sequence[int]) -> dict[str, float]:
     """Rates of as many new predictions, and of the truths of those that were drawn."""
+    members = taken(place.processes, catalogue.REBALANCES)
     with halted(place.processes.pid(INGEST)):
         publisher.predict(publisher.predictions + len(drawn), now_ms())
         publisher.flush()
@@ -100,7 +99,10 @@ def run(place: Stand, publisher: Publisher, drawn: Sequence[int]) -> dict[str, f
     with halted(place.processes.pid(INGEST)):
         publisher.tell(drawn, now_ms())
         publisher.flush()
-    return rates | {TRUTHS: round(len(drawn) / spent(place, publisher))}
+    rates[TRUTHS] = round(len(drawn) / spent(place, publisher))
+    if taken(place.processes, catalogue.REBALANCES) != members:
+        raise RuntimeError("INGEST lost its membership while it stood still: give fewer --events")
+    return rates
 
 
 def spent(place: Stand, publisher: Publisher) -> float:

@@ -14,9 +14,8 @@ import argparse
 import json
 import shutil
 import time
-from pathlib import Path
 
-from benchmarks import events, machine
+from benchmarks import events, output
 from benchmarks.pending import fill, now_ms
 from benchmarks.processes import Processes
 from benchmarks.publisher import Publisher
@@ -29,7 +28,6 @@ from streams.results import ResultReader
 from streams.runtime import catalogue
 from streams.runtime.progress import decided, ingested
 
-RESULT = Path(__file__).parent / "results" / "recovery.json"
 PUBLISHER = "publisher"
 SAME, NEW = "same disk", "new host"
 
@@ -57,8 +55,7 @@ def main() -> None:
         "--rate", type=float, default=5_000, help="predictions a second, and truths"
     )
     parser.add_argument("--runs", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "recovery")
     with stand([POLICY], events.reference()) as place:
         for name in (INGEST, DECIDE):
             place.processes.start(name)
@@ -77,7 +74,6 @@ def main() -> None:
         published["predictions"] += options.pending
         counted = windows(place)
     result = {
-        "machine": machine.describe(),
         "pending": options.pending,
         "events_per_second": 2 * options.rate,
         "runs": runs,
@@ -85,9 +81,8 @@ def main() -> None:
         "counted": counted,
         "exact": all(counted[name] == published[name] for name in ("predictions", "truths")),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2), f"\nwritten to {options.output}")
+    print(json.dumps(result, indent=2))
+    output.write(options.output, result)
 
 
 def run(place: Stand, *, slack: float) -> dict[str, dict[str, float]]:

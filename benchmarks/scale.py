@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks import machine, measure
+from benchmarks import measure, output
 from benchmarks.figures import Spread
 from benchmarks.pending import halted
 from benchmarks.shapes import Shape
@@ -30,7 +30,6 @@ from streams.runtime.announce import activate
 from streams.runtime.ingest_worker import GROUP
 from streams.runtime.settings import Settings
 
-RESULT = Path(__file__).parent / "results" / "scale.json"
 SECOND = "ingest-1"
 
 NARROW, WIDE = Shape(features=8), Shape(features=30)
@@ -198,8 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000, help="rows of a round")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "scale")
     with stand([], None) as place:
         sender = place.transport.sender()
         for shape in SHAPES:
@@ -226,7 +224,6 @@ def main() -> None:
         for name in ("wall_rows_per_second", "cpu_us")
     }
     result = {
-        "machine": machine.describe(),
         "shards": shards,
         "rows_of_a_round": options.events,
         "workers": workers,
@@ -236,10 +233,8 @@ def main() -> None:
         "checkpoint_us": round(1e6 * checkpoint_s, 1),
         "summary_bytes_an_entry": round(entry_bytes, 3),
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(ratios | {"idle": idle_cores, "checkpoint": checkpoint_s}, indent=2))
-    print(f"written to {options.output}")
+    output.write(options.output, result)
 
 
 def parts(bench: Bench, rows: int, runs: int) -> dict[str, dict[str, dict[str, float]]]:

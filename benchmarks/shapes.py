@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from schemas import arrow, topics
+from benchmarks import messages
+from schemas import topics
 from schemas.policy import Budgets, Labels, LatencyBudget, Policy, Task
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
 from streams.records import Message
-from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings
 
 START_MS, STEP_MS = 1_750_000_000_000, 10
@@ -22,8 +20,6 @@ START_MS, STEP_MS = 1_750_000_000_000, 10
 
 TRUTH_AFTER_MS = 600_000
 REGIONS = ("EU", "US", "AP")
-ROWS_PER_MESSAGE = 2_000
-"""Rows of an Arrow message, as the client gathers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +94,12 @@ class Shape:
                 "segments": {"region": region},
                 "latency_ms": latency_ms,
             }
-            yield _message(settings.topic(topics.PREDICTIONS), key, event)
+            yield messages.in_json(settings.topic(topics.PREDICTIONS), key, event)
 
     def arrow(self, settings: Settings, numbers: range) -> Iterator[Message]:
         """The same predictions as Arrow IPC streams, each of one partition."""
         repeated = ("version", "segments.region")
-        columns = {name: pa.array(values) for name, values in self._columns(numbers).items()}
-        columns |= {name: columns[name].dictionary_encode() for name in repeated}
-        table = pa.record_batch(columns, metadata={"model": self.model})
-        keys = [self.key(i).encode() for i in numbers]
-        partitions = partitions_of(keys, settings.shards)
-        for partition in range(settings.shards):
-            own = table.take(pa.array(np.flatnonzero(partitions == partition)))
-            for start in range(0, own.num_rows, ROWS_PER_MESSAGE):
-                yield Message(
-                    topic=settings.topic(topics.PREDICTIONS),
-                    value=_stream(own.slice(start, ROWS_PER_MESSAGE)),
-                    partition=partition,
-                    headers=(("content-type", arrow.CONTENT_TYPE.encode()),),
-                )
+        return messages.in_arrow(settings, self.model, self._columns(numbers), repeated=repeated)
 
     def truths(self, settings: Settings, numbers: range) -> Iterator[Message]:
         """The truth of each prediction, in the same order, ten minutes later."""
@@ -125,17 +108,4 @@ class Shape:
             key = self.key(number)
             time_ms = START_MS + STEP_MS * number + TRUTH_AFTER_MS
             event = {"prediction_id": key, "model": self.model, "time": time_ms, "label": label}
-            yield _message(settings.topic(topics.FEEDBACK), key, event)
-
-
-def _message(topic: str, key: str, event: dict[str, object]) -> Message:
-    value = json.dumps(event, separators=(",", ":")).encode()
-    return Message(topic=topic, key=key.encode(), value=value)
-
-
-def _stream(rows: pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_batch(rows)
-    value: bytes = sink.getvalue().to_pybytes()
-    return value
+            yield messages.in_json(settings.topic(topics.FEEDBACK), key, event)

@@ -14,7 +14,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 
 from confluent_kafka.admin import AdminClient
@@ -23,7 +22,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from benchmarks import events, machine
+from benchmarks import events, output
 from benchmarks.figures import at
 from benchmarks.processes import Processes
 from benchmarks.quality.drawing import sheet
@@ -35,7 +34,6 @@ from schemas.policy import Labels, Policy
 from streams.runtime import catalogue
 from streams.runtime.settings import Settings
 
-RESULTS = Path(__file__).parent / "results"
 WATCHED = (INGEST, DECIDE)
 PUBLISHER = "publisher"
 
@@ -65,13 +63,11 @@ def main() -> int:
     parser.add_argument("--pending", type=int, default=10_000_000, help="predictions that wait")
     parser.add_argument("--speed", type=float, default=60, help="of event time")
     parser.add_argument("--every", type=float, default=5, help="seconds between samples")
-    parser.add_argument("--output", type=Path, default=RESULTS / "soak.json")
-    options = parser.parse_args()
+    options = output.parsed(parser, "soak", beside=("rate", "every"))
     rate = options.rate or half_of_top()
     horizon_s = options.pending / (rate / 2)
     samples: list[Sample] = []
     result: dict[str, object] = {
-        "machine": machine.describe(),
         "minutes": options.minutes,
         "events_per_second": rate,
         "label_horizon_s": round(horizon_s),
@@ -85,18 +81,15 @@ def main() -> int:
     except RuntimeError as error:
         result["ended_early"] = str(error)
     result["samples"] = samples
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    picture = options.output.with_suffix(".svg")
-    picture.write_text(sheet(pictures(samples)))
     print(json.dumps({key: value for key, value in result.items() if key != "samples"}, indent=2))
-    print(f"written to {options.output} and {picture}")
+    output.write(options.output, result, indent=1)
+    options.output.with_suffix(".svg").write_text(sheet(pictures(samples)))
     return 1 if "ended_early" in result else 0
 
 
 def half_of_top() -> float:
     """Half of the predictions that INGEST takes in on Kafka in a CPU-second, as last measured."""
-    stored = json.loads((RESULTS / "ingest.json").read_text())
+    stored = json.loads((output.RESULTS / "ingest.json").read_text())
     rates = at(stored, "logs/kafka/events_per_cpu_second/*/INGEST of predictions")
     return float(round(median(rates) / 2, -2))
 

@@ -8,7 +8,6 @@ changes labels, opens the store again in a new process, and builds another from 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from benchmarks import events, machine
+from benchmarks import events, output
 from detectors.outcomes.binary import Binary
 from detectors.summary import Ints
 from schemas import topics
@@ -34,8 +33,6 @@ from streams.runtime import join_log
 from streams.runtime.local import LocalTransport
 from streams.runtime.settings import Settings
 from streams.runtime.store import JoinStore, StoreMark, StoreMemory
-
-RESULT = Path(__file__).parent / "results" / "store.json"
 
 BATCH = 5_000
 CHECKPOINT = 50_000
@@ -56,16 +53,13 @@ def main() -> None:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
     parser.add_argument("--predictions", type=int, default=10_000_000)
-    parser.add_argument("--output", type=Path, default=RESULT)
-    options = parser.parse_args()
+    options = output.parsed(parser, "store")
     count: int = options.predictions
     figures = measure(count)
     for name, value in figures.items():
         print(f"{name:48} {value:12,.2f}")
-    result = {"predictions": count, "machine": machine.describe(), "figures": figures}
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"\nwritten to {options.output}")
+    result = {"predictions": count, "figures": figures}
+    output.write(options.output, result)
 
 
 def measure(count: int) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,7 @@ class Verdict(StrEnum):
     MET = "met"
     MISSED = "missed"
     NOT_MEASURED = "not measured"
+    SMALL = "small run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Target:
         Which part of ``python -m benchmarks`` measures it; its file is ``<part>.json``.
     figure
         Where the figure of each run stands, as `figures.at` reads it.
+    entry
+        Name of the entry of the file that is a result of its own, with its machine; empty if the
+        whole file is one.
     base
         Where the figure stands that it is divided by, run by run; empty for none.
     at_least, at_most
@@ -48,6 +53,7 @@ class Target:
     name: str
     part: str
     figure: str
+    entry: str = ""
     base: str = ""
     at_least: float | None = None
     at_most: float | None = None
@@ -98,6 +104,7 @@ TARGETS = (
         "predictions / windowed mean of Quix Streams",
         "peers",
         "runs/*/kittiwake json",
+        entry="quix windowed mean",
         base="runs/*/quix windowed mean",
         at_least=10,
         unit=" times",
@@ -106,6 +113,7 @@ TARGETS = (
         "predictions / trivial agent of Faust",
         "peers",
         "runs/*/kittiwake json",
+        entry="faust trivial agent",
         base="runs/*/faust trivial agent",
         at_least=20,
         unit=" times",
@@ -214,16 +222,19 @@ class Judged:
     why: str = ""
 
 
-def judge(target: Target, results: Path) -> Judged:
+def judge(target: Target, results: Path, *, whole: bool = True) -> Judged:
     """What the stored result says of a target; the median decides.
 
-    Nothing that was not measured, or too small, is ever met.
+    Nothing that was not measured, or too small, is ever met. Of runs that are not ``whole`` the
+    figures are shown, and none of them is met or missed.
     """
     path = results / f"{target.part}.json"
     if not path.is_file():
         return Judged(target, Verdict.NOT_MEASURED, why=f"no {path.name}")
     try:
         stored = json.loads(path.read_text())
+        if target.entry:
+            stored = stored[target.entry]
         figures = at(stored, target.figure)
         if target.base:
             bases = at(stored, target.base)
@@ -236,7 +247,7 @@ def judge(target: Target, results: Path) -> Judged:
         return Judged(target, Verdict.NOT_MEASURED, why=short or f"{path.name} has no runs")
     spread = Spread.of(figures)
     verdict = Verdict.MET if target.met_by(spread) else Verdict.MISSED
-    return Judged(target, verdict, spread, len(figures), date)
+    return Judged(target, verdict if whole else Verdict.SMALL, spread, len(figures), date)
 
 
 def _short(target: Target, stored: object) -> str:
@@ -245,7 +256,7 @@ def _short(target: Target, stored: object) -> str:
         return ""
     name, least = target.needs
     (had,) = at(stored, name)
-    return f"{name} was {had:,g}, and {least:,g} are needed" if had < least else ""
+    return f"{name} was {had:,.0f}, and {least:,.0f} are needed" if had < least else ""
 
 
 def table(judged: Iterable[Judged]) -> Iterator[str]:
@@ -268,6 +279,5 @@ def table(judged: Iterable[Judged]) -> Iterator[str]:
 
 def counted(judged: Sequence[Judged]) -> str:
     """How many targets are met, missed and not measured."""
-    return ", ".join(
-        f"{sum(one.verdict is verdict for one in judged)} {verdict}" for verdict in Verdict
-    )
+    counts = Counter(one.verdict for one in judged)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])

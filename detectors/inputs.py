@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.answers import answers_of
+from detectors.categorical import CategoricalFeature, CategoricalFeatures
 from detectors.embeddings.columns import columns_of
 from detectors.numeric import (
-    NO_ROWS,
     Bools,
-    Marked,
     NumericFeature,
     NumericFeatures,
     Value,
     numbers_of,
 )
-from detectors.outcomes.contract import text
-from detectors.summary import Builder, Field, Floats, Layout
+from detectors.summary import Builder, Field, Floats, Ints, Layout
 from schemas.overload import Shed
 from schemas.policy import FeatureContract, FeatureType, Policy, Task
 from schemas.reference import (
     PROBABILITY_BINS,
-    CategoricalReference,
     ReferenceProfile,
 )
 
@@ -46,54 +42,6 @@ COUNTS = (
     "n_pair",
     "n_pair_met",
 )
-
-
-@dataclass(frozen=True)
-class CategoricalFeature:
-    """A categorical feature as it is checked and counted; the last bin is "any other"."""
-
-    name: str
-    contract: FeatureContract
-    reference: CategoricalReference | None
-
-    @property
-    def bins(self) -> int:
-        """Number of histogram bins."""
-        return len(self.reference.counts) if self.reference else 0
-
-    def fields(self) -> tuple[Field, ...]:
-        """Fields of the feature in a pane."""
-        marks = tuple(Field(f"{self.name}:{m}") for m in ("n", "missing", "invalid", "out"))
-        return (*marks, Field(f"{self.name}:hist", self.bins)) if self.reference else marks
-
-    def add(self, build: Builder, values: Sequence[Value]) -> Marked:
-        """Add a column (n,)."""
-        words = [text(value) for value in values]
-        build.ones(f"{self.name}:n", np.arange(len(values)))
-        missing = np.array([i for i, word in enumerate(words) if word is None], np.int64)
-        build.ones(f"{self.name}:missing", missing)
-        known = self.contract.categories
-        allowed = None if known is None else frozenset(known)
-        out = np.array(
-            [
-                i
-                for i, word in enumerate(words)
-                if allowed is not None and word is not None and word not in allowed
-            ],
-            np.int64,
-        )
-        build.ones(f"{self.name}:out", out)
-        if self.reference is None:
-            return Marked(out, NO_ROWS)
-        place = {name: i for i, name in enumerate(self.reference.categories)}
-        rows = np.array([i for i, word in enumerate(words) if word is not None], np.int64)
-        bins = np.array(
-            [place.get(word, len(place)) for word in words if word is not None], np.int64
-        )
-        build.ones(f"{self.name}:hist", rows, bins)
-        # Where the reference counts rare categories together, any other may be one of them.
-        every = self.contract.drift and self.reference.counts[-1] == 0
-        return Marked(out, rows[bins == len(place)] if every else NO_ROWS)
 
 
 Feature = NumericFeature | CategoricalFeature
@@ -144,19 +92,30 @@ def row_fields(policy: Policy, features: Sequence[Feature]) -> tuple[Field, ...]
 
 
 class Features:
-    """The features of a model as they are summed: the numeric ones at once, others one by one."""
+    """The features of models as they are summed: the numeric ones at once, others one by one.
 
-    def __init__(self, layout: Layout, features: Sequence[Feature]) -> None:
-        numeric = [one for one in features if isinstance(one, NumericFeature)]
-        self.numeric = tuple(one.name for one in numeric)
-        self.others = tuple(one for one in features if isinstance(one, CategoricalFeature))
-        self._numeric = NumericFeatures(layout, numeric) if numeric else None
+    Parameters
+    ----------
+    layout
+        Of the panes that they are summed in.
+    models
+        The features of each model in order of name, of the same names and shapes.
+    """
+
+    def __init__(self, layout: Layout, models: Sequence[Sequence[Feature]]) -> None:
+        numeric = [[one for one in each if isinstance(one, NumericFeature)] for each in models]
+        others = [[one for one in each if isinstance(one, CategoricalFeature)] for each in models]
+        self.numeric = tuple(one.name for one in numeric[0])
+        self.others = tuple(one.name for one in others[0])
+        self._numeric = NumericFeatures(layout, numeric) if self.numeric else None
+        self._others = [CategoricalFeatures(column) for column in zip(*others, strict=True)]
 
     def add(
         self,
         build: Builder,
         numbers: tuple[Floats, Bools | None],
         words: Iterable[Sequence[Value]],
+        which: Ints | None = None,
     ) -> None:
         """Add n rows, and count those that any feature marks.
 
@@ -166,10 +125,14 @@ class Features:
             Of ``numeric``, as `numbers_of` gives them.
         words
             The n values of each of ``others``.
+        which
+            The model of each row, shape (n,); None if there is only one.
         """
-        marked = [one.add(build, column) for one, column in zip(self.others, words, strict=True)]
+        marked = [
+            one.add(build, column, which) for one, column in zip(self._others, words, strict=True)
+        ]
         if self._numeric is not None:
-            marked.append(self._numeric.add(build, *numbers))
+            marked.append(self._numeric.add(build, *numbers, which))
         for name, places in (
             ("n_violation", [one.broken for one in marked]),
             ("n_outside", [one.outside for one in marked]),
@@ -183,11 +146,11 @@ def add_features(
     build: Builder, layout: Layout, features: Sequence[Feature], columns: Iterable[Sequence[Value]]
 ) -> None:
     """Add a column (n,) of each feature, as values that JSON may hold."""
-    known = Features(layout, features)
+    known = Features(layout, [features])
     by_name = {one.name: column for one, column in zip(features, columns, strict=True)}
     table = [by_name[name] for name in known.numeric]
     values = [value for row in zip(*table, strict=True) for value in row]
-    words = [by_name[one.name] for one in known.others]
+    words = [by_name[name] for name in known.others]
     known.add(build, numbers_of(values, len(known.numeric)), words)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, cast
 
@@ -16,6 +16,8 @@ from schemas.reference import NumericReference
 
 Value: TypeAlias = bool | int | float | str | None
 Bools: TypeAlias = NDArray[np.bool_]
+
+Shape: TypeAlias = tuple[Hashable, ...]
 
 CLIP_SD = 20.0
 
@@ -58,6 +60,14 @@ class NumericFeature:
         return (*marks, *sums, Field(f"{self.name}:hist", self.bins))
 
     @property
+    def shape(self) -> Shape:
+        """Features of one shape can be summed together."""
+        known = self.reference
+        edges = -1 if known is None else len(known.edges)
+        watched = known is not None and self.contract.drift
+        return "numeric", self.bins, edges, watched, self.range is not None
+
+    @property
     def range(self) -> tuple[float, float] | None:
         """The range of a value whose mean has a level; None where it has none."""
         contract = self.contract
@@ -69,57 +79,64 @@ class NumericFeature:
 
 
 class NumericFeatures:
-    """The numeric features of a model, each a column of a matrix.
+    """The numeric features of models, each a column of a matrix.
 
     A batch of few rows costs as much as its numpy calls; their number depends neither on that of
-    features nor on that of segments.
+    features nor on that of segments or models.
 
     Parameters
     ----------
     layout
         Of the panes that they are summed in.
-    features
-        In order of their columns.
+    models
+        The features of each model in order of their columns; those of a column have one `shape`.
     """
 
-    def __init__(self, layout: Layout, features: Sequence[NumericFeature]) -> None:
-        self._names = [one.name for one in features]
-        contracts = [one.contract for one in features]
-        self._low = _bounds([one.min for one in contracts], -np.inf)
-        self._high = _bounds([one.max for one in contracts], np.inf)
+    def __init__(self, layout: Layout, models: Sequence[Sequence[NumericFeature]]) -> None:
+        first = models[0]
+        names = [one.name for one in first]
+        contracts = [[one.contract for one in features] for features in models]
+        self._low = _bounds([[one.min for one in each] for each in contracts], -np.inf)
+        self._high = _bounds([[one.max for one in each] for each in contracts], np.inf)
         self._n, self._missing, self._invalid, self._out = (
-            _starts(layout, self._names, mark) for mark in ("n", "missing", "invalid", "out")
+            _starts(layout, names, mark) for mark in ("n", "missing", "invalid", "out")
         )
-        ranged = [(i, one.range) for i, one in enumerate(features) if one.range is not None]
-        self._ranged = np.array([i for i, _ in ranged], np.int64)
+        ranged = [i for i, one in enumerate(first) if one.range is not None]
+        self._ranged = np.array(ranged, np.int64)
+        ranges = [[pair for one in features if (pair := one.range)] for features in models]
         self._least, self._most = (
-            _column([known[side] for _, known in ranged if known]) for side in (0, 1)
+            _table([[pair[side] for pair in each] for each in ranges]) for side in (0, 1)
         )
-        names = [self._names[i] for i, _ in ranged]
-        self._u, self._u2 = _starts(layout, names, "u"), _starts(layout, names, "u2")
-        referred = [(i, one.reference) for i, one in enumerate(features) if one.reference]
-        self._referred = np.array([i for i, _ in referred], np.int64)
-        self._mean = _column([known.mean for _, known in referred])
-        self._sd = _column([known.sd or 1.0 for _, known in referred])
-        most = max((len(known.edges) for _, known in referred), default=0)
-        self._edges = np.full((most, len(referred), 1), np.inf)
-        for place, (_, known) in enumerate(referred):
-            self._edges[: len(known.edges), place, 0] = known.edges
+        self._u, self._u2 = (_starts(layout, [names[i] for i in ranged], m) for m in ("u", "u2"))
+        referred = [i for i, one in enumerate(first) if one.reference]
+        profiles = [[known for one in features if (known := one.reference)] for features in models]
+        self._referred = np.array(referred, np.int64)
+        self._mean = _table([[one.mean for one in each] for each in profiles])
+        self._sd = _table([[one.sd or 1.0 for one in each] for each in profiles])
+        inner = [len(one.edges) for one in profiles[0]]
+        most = max(inner, default=0)
+        self._edges = np.full((most, len(referred), len(models)), np.inf)
+        for column, own in enumerate(profiles):
+            for place, profile in enumerate(own):
+                self._edges[: len(profile.edges), place, column] = profile.edges
         size = np.int8 if most < 128 else np.int32
-        self._last = np.array([[len(known.edges)] for _, known in referred], size)
-        names = [self._names[i] for i, _ in referred]
-        self._s1, self._s2 = _starts(layout, names, "s1"), _starts(layout, names, "s2")
-        self._hist = _starts(layout, names, "hist")[:, None]
-        watched = [
-            (i, one.reference)
-            for i, one in enumerate(features)
-            if one.reference and one.contract.drift
+        self._last = np.array(inner, size)[:, None]
+        self._s1, self._s2, hist = (
+            _starts(layout, [names[i] for i in referred], mark) for mark in ("s1", "s2", "hist")
+        )
+        self._hist = hist[:, None]
+        watched = [i for i, one in enumerate(first) if one.reference and one.contract.drift]
+        seen = [
+            [one.reference for one in features if one.reference and one.contract.drift]
+            for features in models
         ]
-        self._watched = np.array([i for i, _ in watched], np.int64)
-        self._seen_low = _column([known.min for _, known in watched])
-        self._seen_high = _column([known.max for _, known in watched])
+        self._watched = np.array(watched, np.int64)
+        self._seen_low = _table([[one.min for one in each] for each in seen])
+        self._seen_high = _table([[one.max for one in each] for each in seen])
 
-    def add(self, build: Builder, numbers: Floats, invalid: Bools | None) -> Marked:
+    def add(
+        self, build: Builder, numbers: Floats, invalid: Bools | None, which: Ints | None = None
+    ) -> Marked:
         """Add n rows.
 
         Parameters
@@ -128,6 +145,8 @@ class NumericFeatures:
             Shape (n, features); NaN where there is no number.
         invalid
             Where there is something else instead, of the same shape; None for nowhere.
+        which
+            The model of each row, shape (n,); None if there is only one.
         """
         # By column, so that each step runs along many rows.
         columns = np.ascontiguousarray(numbers.T)
@@ -136,24 +155,28 @@ class NumericFeatures:
         build.every(len(numbers), self._n)
         if fine is not None:
             build.where(gone if invalid is None else gone & ~invalid.T, self._missing)
-        broken = (columns < self._low) | (columns > self._high)
+        broken = (columns < _each(self._low, which)) | (columns > _each(self._high, which))
         if broken.any():
             build.where(broken, self._out)
         if invalid is not None:
             build.where(invalid.T, self._invalid)
             broken |= invalid.T
         if len(self._ranged):
-            unit = np.clip(_some(columns, self._ranged), self._least, self._most) - self._least
-            unit /= self._most - self._least
+            least, most = _each(self._least, which), _each(self._most, which)
+            unit = np.clip(_some(columns, self._ranged), least, most) - least
+            unit /= most - least
             self._table(build, unit, _fine(fine, self._ranged), self._u, self._u2)
         if len(self._referred):
-            self._refer(build, _some(columns, self._referred), _fine(fine, self._referred))
-        return Marked(_rows(broken), self._outside(columns))
+            own = _some(columns, self._referred)
+            self._refer(build, own, _fine(fine, self._referred), which)
+        return Marked(_rows(broken), self._outside(columns, which))
 
-    def _refer(self, build: Builder, columns: Floats, fine: Bools | None) -> None:
+    def _refer(
+        self, build: Builder, columns: Floats, fine: Bools | None, which: Ints | None
+    ) -> None:
         with np.errstate(over="ignore"):
-            z = columns - self._mean
-            z /= self._sd
+            z = columns - _each(self._mean, which)
+            z /= _each(self._sd, which)
         np.clip(z, -CLIP_SD, CLIP_SD, out=z)
         self._table(build, z, fine, self._s1, self._s2)
         # Edges are few: comparing with each is cheaper than searching, and for all features at
@@ -161,7 +184,7 @@ class NumericFeatures:
         bins = np.zeros(columns.shape, self._last.dtype)
         above = np.empty(columns.shape, np.bool_)
         for edge in self._edges:
-            bins += np.greater_equal(columns, edge, out=above).view(np.int8)
+            bins += np.greater_equal(columns, _each(edge, which), out=above).view(np.int8)
         np.minimum(bins, self._last, out=bins)
         build.bins(bins + self._hist, fine)
 
@@ -174,11 +197,12 @@ class NumericFeatures:
         values *= values
         build.table(two, quantise(values))
 
-    def _outside(self, columns: Floats) -> Ints:
+    def _outside(self, columns: Floats, which: Ints | None) -> Ints:
         if not len(self._watched):
             return NO_ROWS
         watched = _some(columns, self._watched)
-        return _rows((watched < self._seen_low) | (watched > self._seen_high))
+        low, high = _each(self._seen_low, which), _each(self._seen_high, which)
+        return _rows((watched < low) | (watched > high))
 
 
 def numbers_of(values: Sequence[Value], width: int) -> tuple[Floats, Bools | None]:
@@ -226,13 +250,18 @@ def _float(value: float | None) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _bounds(known: Sequence[float | None], otherwise: float) -> Floats:
-    return _column([otherwise if one is None else one for one in known])
+def _bounds(known: Sequence[Sequence[float | None]], otherwise: float) -> Floats:
+    return _table([[otherwise if one is None else one for one in each] for each in known])
 
 
-def _column(values: Sequence[float]) -> Floats:
-    """A value for each feature, shape (features, 1)."""
-    return np.array(values, np.float64)[:, None]
+def _table(values: Sequence[Sequence[float]]) -> Floats:
+    """Values of each model by feature, as shape (features, models)."""
+    return np.array(values, np.float64).T
+
+
+def _each(table: Floats, which: Ints | None) -> Floats:
+    """What holds for each of n rows, shape (features, n); (features, 1) for one model."""
+    return table if which is None else table.take(which, axis=1)
 
 
 def _starts(layout: Layout, names: Sequence[str], mark: str) -> Ints:

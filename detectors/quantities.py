@@ -7,8 +7,13 @@ from the same sums.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from detectors.summary import Ints, Layout
+from detectors.summary import SCALE, Ints, Layout
+
+LOOKED_UP = 1 << 16
+"""So many metrics of layouts are remembered with their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +56,59 @@ class Quantity:
         """Whether it counts, so that people read it in per cent."""
         return not self.squares
 
-    def sums(self, layout: Layout, vector: Ints, feature: str = "") -> Sums | None:
-        """The sums of a pane; None where it does not have the fields."""
+    def places(self, layout: Layout, feature: str = "") -> Places | None:
+        """Where its sums stand; None where panes do not have the fields."""
         prefix = f"{feature}:" if feature else ""
         bad = [prefix + name for name in self.bad]
-        of = [(name[0] == "-", prefix + name.removeprefix("-")) for name in self.of]
-        if any(name not in layout for name in bad) or any(name not in layout for _, name in of):
+        of = [prefix + name.removeprefix("-") for name in self.of]
+        if any(name not in layout for name in (*bad, *of)):
             return None
-        n = sum(
-            -layout.count(vector, name) if less else layout.count(vector, name) for less, name in of
+        squares = prefix + self.squares if self.squares else ""
+        low, high = layout.range(bad[0]) if squares else (0.0, 1.0)
+        return Places(
+            of=tuple(
+                (name[0] == "-", layout.start(own)) for name, own in zip(self.of, of, strict=True)
+            ),
+            bad=tuple(_entry(layout, name) for name in bad),
+            squares=_entry(layout, squares) if squares else None,
+            low=low,
+            high=high,
+            hi=self.hi,
         )
-        s = sum(layout.total(vector, name) for name in bad)
-        if not self.squares:
+
+
+class Places(NamedTuple):
+    """Where the sums of a quantity stand in a pane.
+
+    ``of`` are the counts of events with whether each is taken off; ``bad`` and ``squares`` are
+    entries with what each is divided by. Values were scaled from [``low``, ``high``]; where that
+    is [0, 1], ``hi`` is the largest.
+    """
+
+    of: tuple[tuple[bool, int], ...]
+    bad: tuple[tuple[int, float], ...]
+    squares: tuple[int, float] | None
+    low: float
+    high: float
+    hi: float
+
+    def sums(self, vector: Ints) -> Sums:
+        """The sums of a pane."""
+        n = sum(-int(vector[at]) if less else int(vector[at]) for less, at in self.of)
+        s = sum(float(vector[at]) / scale for at, scale in self.bad)
+        if self.squares is None:
             return Sums(n, s)
-        q = layout.total(vector, prefix + self.squares)
-        low, high = layout.range(bad[0])
+        at, scale = self.squares
+        q = float(vector[at]) / scale
+        low, high = self.low, self.high
         if (low, high) == (0.0, 1.0):
             return Sums(n, s, q, hi=self.hi)
         span = high - low
         return Sums(n, n * low + span * s, n * low**2 + span * (2 * low * s + span * q), low, high)
+
+
+def _entry(layout: Layout, name: str) -> tuple[int, float]:
+    return layout.start(name), float(SCALE) if layout.is_fixed(name) else 1.0
 
 
 _USABLE = ("n", "-n_unusable")
@@ -171,8 +210,15 @@ def sums_of(layout: Layout, vector: Ints, metric: str, feature: str = "") -> Sum
     >>> sums_of(layout, np.array([10, 2, 4]), "brier") is None
     True
     """
+    places = places_of(layout, metric, feature)
+    return None if places is None else places.sums(vector)
+
+
+@lru_cache(maxsize=LOOKED_UP)
+def places_of(layout: Layout, metric: str, feature: str = "") -> Places | None:
+    """Where the sums of a metric stand; None where the pane has it not."""
     for quantity in QUANTITIES.get(metric, ()):
-        found = quantity.sums(layout, vector, feature)
+        found = quantity.places(layout, feature)
         if found is not None:
             return found
     return None

@@ -76,6 +76,14 @@ class Layout:
     def _ranges(self) -> dict[str, tuple[float, float]]:
         return {field.name: (field.low, field.high) for field in self.fields}
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.fields)
+
+    def __hash__(self) -> int:
+        """Worked out once: what is known of a layout is looked up by it."""
+        return self._hash
+
     def __contains__(self, name: str) -> bool:
         return name in self.slices
 
@@ -110,7 +118,8 @@ class Layout:
 
     def total(self, vector: Ints, name: str) -> float:
         """The one entry of a field as a real number."""
-        return float(self.values(vector, name)[0])
+        entry = float(vector[self.start(name)])
+        return entry / SCALE if self._fixed[name] else entry
 
 
 def quantise(values: Floats) -> Ints:
@@ -138,6 +147,17 @@ class Cells:
     rows: Ints
     columns: Ints
     values: Ints
+
+    def moved(self, places: Ints) -> Cells:
+        """The same with row i at ``places[i]``."""
+        return Cells(places[self.rows], self.columns, self.values)
+
+    def before(self, column: int) -> Cells:
+        """Those before a column."""
+        kept = np.flatnonzero(self.columns < column)
+        if len(kept) == len(self.columns):
+            return self
+        return Cells(self.rows[kept], self.columns[kept], self.values[kept])
 
 
 class Builder(Protocol):
@@ -211,6 +231,19 @@ class CellBuilder:
             return Cells(empty, empty, empty)
         rows, columns, values = zip(*self._parts, strict=True)
         return Cells(np.concatenate(rows), np.concatenate(columns), np.concatenate(values))
+
+
+def cells_in(sums: Ints) -> Cells:
+    """The cells of a table that are not zero.
+
+    Examples
+    --------
+    >>> cells = cells_in(np.array([[0, 5], [7, 0]]))
+    >>> cells.rows.tolist(), cells.columns.tolist(), cells.values.tolist()
+    ([0, 1], [1, 0], [5, 7])
+    """
+    rows, columns = np.nonzero(sums)
+    return Cells(rows, columns, sums[rows, columns])
 
 
 def scatter(cells: Cells, groups: Ints, signs: Ints, n_groups: int, size: int) -> Ints:

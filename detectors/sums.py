@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.summary import Ints, Layout
+from detectors.summary import Cells, Ints, Layout
 
 MOST_ROWS = 1 << 23
-"""Sums go through floats, which hold integers below 2**53; no row adds more than 2**29."""
+"""No row adds more than 2**29, so that what is summed at once stays below 2**53: far enough from
+`detectors.summary.LIMIT` to be added to what is there before anyone looks."""
 
 
 class Sums:
@@ -31,7 +32,7 @@ class Sums:
     Raises
     ------
     ValueError
-        If there are so many rows that sums could be inexact.
+        If there are more rows than `MOST_ROWS`.
 
     Examples
     --------
@@ -50,6 +51,7 @@ class Sums:
         self._groups = groups
         self._n_groups = n_groups
         self.sums: Ints = np.zeros((n_groups, layout.size), np.int64)
+        self._flat = self.sums.reshape(-1)
 
     def add(self, name: str, rows: Ints, values: Ints, offsets: Ints | int = 0) -> None:
         """Add values of rows to a field."""
@@ -66,7 +68,8 @@ class Sums:
 
     def where(self, marked: NDArray[np.bool_], columns: Ints) -> None:
         """Count what is marked."""
-        self.sums[:, columns] += self._by_group(marked.astype(np.int64))
+        places, rows = np.nonzero(marked)
+        np.add.at(self._flat, self._groups[rows] * self._layout.size + columns[places], 1)
 
     def table(self, columns: Ints, values: Ints) -> None:
         """Add values of all rows."""
@@ -76,26 +79,23 @@ class Sums:
         """Count all rows at columns of their own."""
         size = self._layout.size
         places = columns if self._n_groups == 1 else columns + self._groups * size
-        chosen = places.ravel() if fine is None else places[fine]
-        counts = np.bincount(chosen, minlength=self._n_groups * size)
-        self.sums += counts.reshape(self.sums.shape)
+        np.add.at(self._flat, places.ravel() if fine is None else places[fine], 1)
+
+    def cells(self, cells: Cells) -> None:
+        """Add what is summed already, row i of it to group i."""
+        np.add.at(self._flat, cells.rows * self._layout.size + cells.columns, cells.values)
 
     def _field(self, name: str, rows: Ints, offsets: Ints | int, values: Ints | None) -> None:
-        if rows.size == 0:
-            return
-        place = self._layout.slices[name]
-        width = place.stop - place.start
         groups = self._groups[rows]
-        places = groups if width == 1 else groups * width + offsets
-        sums = np.bincount(places, values, self._n_groups * width)
-        self.sums[:, place] += sums.reshape(-1, width).astype(np.int64)
+        places = groups * self._layout.size + (self._layout.start(name) + offsets)
+        np.add.at(self._flat, places, 1 if values is None else values)
 
     def _by_group(self, values: Ints) -> Ints:
         """Sums of (k, n) values over the rows of each group, shape (n_groups, k)."""
         if self._n_groups == 1:
             whole: Ints = values.sum(axis=1)[None, :]
             return whole
-        k = len(values)
-        places = (self._groups + self._n_groups * np.arange(k)[:, None]).ravel()
-        sums = np.bincount(places, values.ravel(), k * self._n_groups)
-        return sums.reshape(k, -1).T.astype(np.int64)
+        sums = np.zeros((self._n_groups, len(values)), np.int64)
+        places = self._groups * len(values) + np.arange(len(values))[:, None]
+        np.add.at(sums.reshape(-1), places.ravel(), values.ravel())
+        return sums

@@ -27,7 +27,7 @@ class Part(StrEnum):
     """What came or changed after maturity, and labels of late predictions."""
 
 
-class PaneDelta(msgspec.Struct, frozen=True):
+class PaneDelta(msgspec.Struct, frozen=True, gc=False):
     """Signed additions to one part of one pane.
 
     The pane is (model, version, arm, segment, policy, reference, start). ``index`` and ``values``

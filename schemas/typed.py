@@ -9,7 +9,7 @@ accepted with the same values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -20,20 +20,42 @@ import msgspec
 from schemas.base import Scalar
 from schemas.hot_events import HotPrediction
 from schemas.hot_types import hot_type
-from schemas.predictions import Output, PredictionEvent
+from schemas.predictions import Arm, Output, PredictionEvent
 
 MOST_NAMES = 4_000
 """Names of a model that a type is made for; events with more are read without one."""
 
 
+OPTIONAL: Final = (
+    "arm",
+    "pair_id",
+    "unit_id",
+    "groups",
+    "embeddings",
+    "latency_ms",
+    "error",
+    "trace",
+)
+"""Fields of an event that may be missing; features and segments have types of their own."""
+
+ANSWERS: Final = ("score", "label", "scores", "value", "interval", "quantiles", "items")
+"""Fields of an answer that a type may have. No signals: one may stand in for a feature that an
+event lacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names of a model's features, of those that should be numbers and of all others; and of its
-    segments."""
+    """What a model's events have by name: features, those that should be numbers and all others;
+    segments, of which the first ``sliced`` are asked for; the other fields that may be missing, of
+    an event and of its answer.
+    """
 
     numeric: tuple[str, ...]
     other: tuple[str, ...]
     segments: tuple[str, ...] = ()
+    sliced: int = 0
+    fields: tuple[str, ...] = OPTIONAL
+    answers: tuple[str, ...] = ANSWERS
 
     def __len__(self) -> int:
         return len(self.numeric) + len(self.other) + len(self.segments)
@@ -91,32 +113,51 @@ def names_of(event: HotPrediction) -> Names | None:
     """The names behind an event's type; None where it has plain dicts.
 
     The features of such an event are a struct of the numeric ones and then the others, its
-    segments a struct of fields ``s0``, ``s1`` and so on.
+    segments a struct of fields ``s0``, ``s1`` and so on. What the names do not have, its type has:
+    an attribute that is the same for all events.
     """
     return _NAMES.get(type(event))
+
+
+def used(events: Iterable[HotPrediction]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The optional fields that some events have, of their own and of their answers."""
+    every = list(events)
+    outputs = [event.output for event in every]
+    return (
+        tuple(name for name in OPTIONAL if any(_has(event, name) for event in every)),
+        tuple(name for name in ANSWERS if any(_has(output, name) for output in outputs)),
+    )
+
+
+def _has(held: object, name: str) -> bool:
+    value = getattr(held, name)
+    return value is not None and value != {} and value is not Arm.BASELINE
 
 
 @cache
 def _event_type(model: str, names: Names) -> type[msgspec.Struct]:
     count = len(names.numeric)
-    features = [float | None] * count + [Scalar] * len(names.other)
+    features: tuple[Any, ...] = (float | None,) * count + (Scalar,) * len(names.other)
     every = _struct("Features", "f", (*names.numeric, *names.other), features)
-    segments = _struct("Segments", "s", names.segments, [str | None] * len(names.segments))
+    segments = _struct("Segments", "s", names.segments, (str | None,) * len(names.segments))
     replaced: dict[str, tuple[Any, ...]] = {
         "features": (every, every()),
         "segments": (segments, segments()),
-        "output": (_output_type(),),
+        "output": (_output_type(names.answers),),
     }
     fields = []
+    same: dict[str, Any] = {"model": model}
     for name, kind, *default in _fields(hot_type(PredictionEvent)):
         if name in _SHARED:
             default = [_NOTHING]
-        if name != "model":
+        if name in OPTIONAL and name not in names.fields:
+            (same[name],) = default
+        elif name != "model":
             fields.append((name, *replaced.get(name, (kind, *default))))
     event = msgspec.defstruct(
         "PredictionEvent",
         fields,
-        namespace={"model": model},
+        namespace=same,
         tag_field="model",
         tag=model,
         kw_only=True,
@@ -128,10 +169,12 @@ def _event_type(model: str, names: Names) -> type[msgspec.Struct]:
     return event
 
 
+@cache
 def _struct(
-    name: str, letter: str, names: Sequence[str], kinds: Sequence[Any]
+    name: str, letter: str, names: tuple[str, ...], kinds: tuple[Any, ...]
 ) -> type[msgspec.Struct]:
-    """A struct with a field of each name; a name may be no identifier."""
+    """A struct with a field of each name; a name may be no identifier. Models whose names are the
+    same share it: types of very many models do not fit into the processor's cache."""
     return msgspec.defstruct(
         name,
         [(f"{letter}{i}", kind, None) for i, kind in enumerate(kinds)],
@@ -143,14 +186,17 @@ def _struct(
 
 
 @cache
-def _output_type() -> type[msgspec.Struct]:
-    """Without signals: one may stand in for a feature that an event lacks."""
-    fields = [
-        (name, None, None) if name == "signals" else (name, *rest)
-        for name, *rest in _fields(hot_type(Output))
-    ]
+def _output_type(answers: tuple[str, ...]) -> type[msgspec.Struct]:
+    fields = [each for each in _fields(hot_type(Output)) if each[0] in answers]
+    missing = {name: None for name in (*ANSWERS, "signals") if name not in answers}
     return msgspec.defstruct(
-        "Output", fields, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True
+        "Output",
+        fields,
+        namespace=missing,
+        kw_only=True,
+        frozen=True,
+        gc=False,
+        forbid_unknown_fields=True,
     )
 
 

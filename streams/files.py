@@ -13,6 +13,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
 from schemas import topics
 from schemas.base import MAX_TIME_MS, milliseconds
 from schemas.errors import ConfigurationError
@@ -56,8 +59,10 @@ def _ascending(lines: Iterable[Line]) -> Iterator[Line]:
     """A line out of order counts as published with the one before it."""
     latest = 0
     for line in lines:
-        latest = max(latest, line.time_ms)
-        yield line._replace(time_ms=latest)
+        if line.time_ms < latest:
+            line = line._replace(time_ms=latest)
+        latest = line.time_ms
+        yield line
 
 
 def _kind(path: Path) -> str:
@@ -89,8 +94,36 @@ def _json_lines(path: Path) -> Iterator[Line]:
         raise ConfigurationError(f"{path}: cannot be read: {error}; write it anew") from None
 
 
+class _Head(msgspec.Struct):
+    """What says where an event goes, as nearly every event has it."""
+
+    time: int
+    prediction_id: str
+    arm: str = ""
+    pair_id: str | None = None
+    output: msgspec.Raw | UnsetType = UNSET
+    action: msgspec.Raw | UnsetType = UNSET
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
 def _classified(text: bytes) -> Line:
     """The topic of a line; what cannot be read goes to predictions and dies there, with reason."""
+    try:
+        text.decode()
+        head = _decode_head(text)
+    except (ValueError, RecursionError):
+        return _read_whole(text)
+    if head.action is not UNSET or not 0 <= head.time <= MAX_TIME_MS:
+        return _read_whole(text)
+    topic = topics.FEEDBACK if head.output is UNSET else topics.PREDICTIONS
+    key = partition_key(head.prediction_id, head.arm, head.pair_id)
+    return Line(head.time, topic, key.encode(), text)
+
+
+def _read_whole(text: bytes) -> Line:
+    """`_classified` of any line, whatever its fields are."""
     try:
         event = json.loads(text)
         topic = (

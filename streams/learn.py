@@ -21,6 +21,7 @@ from schemas.reference import ReferenceProfile
 from streams.ingest.decode import Row, decode_feedback, decode_predictions
 from streams.lines import Line
 from streams.records import Record
+from streams.runtime.pressure import Appetite
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
 
@@ -33,10 +34,13 @@ def learn(transport: Transport, settings: Settings, *, model: str, count: int) -
     been read, so a quiet topic waits and a busy one does not.
     """
     follower = transport.tail([settings.topic(topics.PREDICTIONS)], from_beginning=True)
+    appetite = Appetite(most_records=settings.poll_records, most_bytes=settings.poll_bytes)
     rows: dict[str, Row[HotPrediction]] = {}
     try:
         while len(rows) < count:
-            decoded = decode_predictions(follower.poll(max_records=5_000, timeout_ms=200))
+            records = follower.poll(max_records=appetite.records, timeout_ms=200)
+            appetite.took(len(records), sum(len(record.value or b"") for record in records))
+            decoded = decode_predictions(records)
             for row in decoded.rows:
                 if row.event.model == model and row.event.arm == Arm.BASELINE:
                     rows.setdefault(row.event.prediction_id, row)

@@ -22,7 +22,7 @@ from streams.runtime.announce import FROM_THE_START, activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.cluster import Cluster
 from streams.runtime.ledgers import read_ledgers
-from streams.runtime.metrics import Metrics
+from streams.runtime.metrics import Metrics, Unread
 from streams.runtime.settings import Settings
 
 DAY_MS = 86_400_000
@@ -54,6 +54,8 @@ class Replay:
         Policies to begin with.
     step_ms
         Results are worked out whenever the time of publication has moved on by so much.
+    metrics
+        Where the run shows what it does; None where nobody reads that.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Replay:
         )
         self._settings = settings
         self._read = settings.topic(topics.DEPLOYMENTS), settings.topic(topics.SUMMARIES)
-        self.cluster = Cluster(settings, clock=ManualClock(), metrics=metrics)
+        self.cluster = Cluster(settings, clock=ManualClock(), metrics=metrics or Unread("replay"))
         self._sender = self.cluster.transport.sender()
         for start in starts:
             self.activate(start)

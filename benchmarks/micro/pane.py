@@ -11,6 +11,7 @@ from benchmarks.micro import rows
 from benchmarks.micro.case import Case, Do
 from detectors.sums import Sums
 from schemas.summaries import Part
+from streams.ingest.cohorts import Cohort
 from streams.ingest.observe import add_answers
 from streams.ingest.panes import PLACES, Panes, Slots
 from streams.ingest.routes import Routes
@@ -22,6 +23,7 @@ BINS = 64
 def opened() -> Iterator[tuple[Callable[[], Do], Do]]:
     """Rows to slots, sums and panes; and four counts of rows by stream and bin."""
     plan, own = rows.plan(), rows.rows()
+    cohort = Cohort((plan,))
     tails = own.tails(plan.outcome)
     routes = Routes()
     kinds, places = own.kinds(plan.policy.slices)
@@ -34,7 +36,7 @@ def opened() -> Iterator[tuple[Callable[[], Do], Do]]:
     def work() -> None:
         slots = Slots.in_columns(numbered.routes, parts, starts_ms)
         sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
-        add_answers(sums, plan, own, tails)
+        add_answers(sums, cohort, None, own, tails)
         panes.add_sums(plan, sums.sums, slots, labels=False)
 
     groups = Slots.in_columns(numbered.routes, parts, starts_ms).groups

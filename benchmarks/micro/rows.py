@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks import events
+from detectors.summary import Ints
 from schemas import topics
 from schemas.policy import Activation, PolicyRecord
 from streams.control import Control
@@ -19,6 +20,7 @@ from streams.ingest.json_predictions import JsonPredictions
 from streams.ingest.pipeline import Shard
 from streams.ingest.plan import Plan
 from streams.ingest.rows import PredictionRows
+from streams.ingest.strings import Strings
 from streams.records import Record, Records, columns_of
 from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings
@@ -102,6 +104,5 @@ def shard(base: JoinStore) -> Shard:
     )
 
 
-def _partitions_of(keys: Sequence[bytes]) -> Sequence[int]:
-    found: list[int] = partitions_of(keys, 1).tolist()
-    return found
+def _partitions_of(keys: Strings) -> Ints:
+    return partitions_of(keys, 1)

@@ -1,7 +1,8 @@
 """Ask Kittiwake and other tools the same question about the same events, in turn.
 
 ``python -m benchmarks.peers`` starts a Kafka, makes an environment for each tool when it is first
-needed, checks every answer, and writes ``benchmarks/results/peers.json`` and ``peers.svg``.
+needed, checks every answer, and writes ``benchmarks/results/peers.json`` and ``peers.svg``. Tools
+that are not asked keep their figures there, with their date.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks import output
 from benchmarks.peers import report
 from benchmarks.peers.batch import KITTIWAKE, Batch
 from benchmarks.peers.question import PER_WINDOW
@@ -34,15 +36,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="tools, such as quix,faust; all if left out")
     parser.add_argument("--events", type=int, default=EVENTS, help="predictions in Kafka")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows in memory")
-    parser.add_argument("--output", type=Path, default=report.RESULT)
     parser.add_argument("--report", action="store_true", help="only rewrite the README's table")
-    options = parser.parse_args()
+    options = output.parsed(parser, "peers", beside=("runs", "only", "report"))
     if not options.report:
         only = [name for name in options.only.split(",") if name]
         runs, failures = measure(
             runs=options.runs, events=options.events, rows=options.rows, only=only
         )
-        report.write(options.output, runs, failures, events=options.events, rows=options.rows)
+        found = report.entries(runs, events=options.events, rows=options.rows)
+        report.write(options.output, found, failures)
     stored = json.loads(options.output.read_text())
     print(report.table(stored))
     if options.output == report.RESULT:

@@ -13,11 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks import events, measure
+from benchmarks import events, measure, messages
 from benchmarks.peers import question
 from benchmarks.peers.question import PER_WINDOW, POLICY, STEP_MS, WINDOW_MS
 from benchmarks.peers.tools import Said, Tool, ask
-from schemas import arrow, topics
 from schemas.profiling import build
 from streams.records import Message
 from streams.results import ResultReader
@@ -28,9 +27,6 @@ from streams.runtime.settings import Settings
 KITTIWAKE = "kittiwake rows"
 START_MS = events.START_MS - events.START_MS % WINDOW_MS
 SHIFTED, EVERY, FACTOR = "amount", 5, 2.0
-
-BATCH_ROWS = 2_000
-"""Rows of an Arrow message."""
 
 Columns = dict[str, np.ndarray]
 
@@ -95,22 +91,14 @@ class Batch:
     def _messages(self, settings: Settings) -> Iterator[Message]:
         """The rows as Arrow batches of a partition each."""
         place = np.arange(self._count)
-        scores = np.random.default_rng(6).beta(1, 6, self._count).round(4)
         columns = {
-            "prediction_id": pa.array([f"tx-{i:08d}" for i in place.tolist()]),
-            "version": pa.array(["v1"] * self._count).dictionary_encode(),
-            "time": pa.array(START_MS + STEP_MS * place),
-            "score": pa.array(scores),
-            **{f"features.{name}": pa.array(column) for name, column in self._rows.items()},
+            "prediction_id": np.array([events.key(i) for i in place.tolist()]),
+            "version": np.full(self._count, "v1"),
+            "time": START_MS + STEP_MS * place,
+            "score": np.random.default_rng(6).beta(1, 6, self._count).round(4),
+            **{f"features.{name}": column for name, column in self._rows.items()},
         }
-        table = pa.record_batch(columns, metadata={"model": events.MODEL})
-        for start in range(0, self._count, BATCH_ROWS):
-            yield Message(
-                topic=settings.topic(topics.PREDICTIONS),
-                value=_stream(table.slice(start, BATCH_ROWS)),
-                partition=0,
-                headers=(("content-type", arrow.CONTENT_TYPE.encode()),),
-            )
+        return messages.in_arrow(settings, events.MODEL, columns, repeated=("version",))
 
 
 def shifted(rows: Columns) -> Columns:
@@ -131,11 +119,3 @@ def check(name: str, drifted: Sequence[Sequence[str]]) -> None:
     for number in range(EVERY - 1, len(drifted), EVERY):
         if SHIFTED not in drifted[number]:
             raise RuntimeError(f"{name} did not see that {SHIFTED} moved in window {number}")
-
-
-def _stream(rows: pa.RecordBatch) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_batch(rows)
-    value: bytes = sink.getvalue().to_pybytes()
-    return value

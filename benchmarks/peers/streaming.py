@@ -162,7 +162,7 @@ class TimedDecide(DecideWorker):
     ) -> Mapping[TopicPartition, int]:
         """Restore, then start the clock."""
         starts = super().assigned(partitions, committed)
-        self.begun = time.process_time()
+        self.begun = measure.started()
         return starts
 
 

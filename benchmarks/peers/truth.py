@@ -14,6 +14,7 @@ from benchmarks.events import FEATURES
 from benchmarks.peers.question import WINDOW_MS
 from schemas.reference import NumericReference, ReferenceProfile
 from schemas.windows import WindowResult
+from streams.ingest.strings import Strings
 from streams.records import Message
 from streams.runtime.partitioner import partitions_of
 
@@ -44,9 +45,10 @@ class Truth:
             for name in FEATURES
         }
         values[SCORE] = np.array([row["output"]["score"] for row in rows])
+        keys = Strings.of_bytes([message.key or b"" for message in messages])
         return cls(
             time_ms=np.array([row["time"] for row in rows]),
-            partition=partitions_of([message.key or b"" for message in messages], partitions),
+            partition=partitions_of(keys, partitions),
             version=np.array([row["version"] for row in rows]),
             values=values,
         )

@@ -40,10 +40,11 @@ from streams.control import Control
 from streams.decide.outputs import Outputs
 from streams.decide.pipeline import Decide
 from streams.ingest import label_changes
+from streams.ingest.codes import coded
 from streams.ingest.json_rows import JsonRows
 from streams.ingest.observe import cells_of
-from streams.ingest.panes import Panes, Slots
-from streams.ingest.plan import Plan, coded
+from streams.ingest.panes import PLACES, Panes, Slots
+from streams.ingest.plan import Plan
 from streams.ingest.routes import Routes
 
 MODEL = "quality"
@@ -307,12 +308,12 @@ def panes_of(placed: Sequence[Placed]) -> list[PaneDelta]:
             [(one.version, one.arm, *map(one.groups.get, keys)) for one in sheet.events]
         )
         zeros = np.zeros(len(times_ms), np.int64)
-        numbers = routes.find_each([plan], zeros, kinds, places, times_ms).routes.tolist()
+        numbers = routes.find_each([plan], zeros, kinds, places, times_ms).routes
         starts = times_ms - times_ms % plan.pane_ms
         signs = part.used.astype(np.int64)
         for cells, name in ((sheet.inputs, Part.INPUT), (sheet.labels, Part.LABEL)):
             if cells is not None:
-                slots = Slots.of(numbers, [name] * len(sheet), starts)
+                slots = Slots.in_columns(numbers, np.full(len(sheet), PLACES[name]), starts)
                 panes.add(plan, cells, slots, signs, labels=name is Part.LABEL)
     return panes.take()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import numpy as np
 
 from detectors.summary import Floats, Ints
 
@@ -55,3 +58,41 @@ class AnswerColumns(Protocol):
 
     def items(self) -> Lists:
         """Items, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoresOnly:
+    """Answers that are nothing but their scores, shape (n,); NaN for none."""
+
+    numbers: Floats
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def score(self) -> Floats:
+        """Scores."""
+        return self.numbers
+
+    def label(self) -> Words:
+        """None."""
+        return Words([None], np.zeros(len(self), np.int64))
+
+    def value(self) -> Floats:
+        """None."""
+        return np.full(len(self), np.nan)
+
+    def interval(self) -> tuple[Floats, Floats]:
+        """None."""
+        return self.value(), self.value()
+
+    def scores(self) -> Named:
+        """None."""
+        return Named([], np.empty((len(self), 0)))
+
+    def quantiles(self) -> Named:
+        """None."""
+        return self.scores()
+
+    def items(self) -> Lists:
+        """None."""
+        return Lists([], np.zeros(0, np.int64), np.full(len(self), -1))

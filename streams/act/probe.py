@@ -18,6 +18,7 @@ from schemas.alerting import Alerting
 from schemas.durations import duration_ms
 from schemas.policy import FalseAlarms, Labels, Policy, Task
 from schemas.schedules import Probe
+from streams.ingest.strings import Strings
 from streams.records import Message
 from streams.runtime.partitioner import partition_of, partitions_of
 from streams.runtime.settings import Settings
@@ -136,7 +137,7 @@ def ids_of(start_ms: int, shards: int) -> list[str]:
     first = 0
     while len(found) < shards:
         names = [f"probe-{start_ms}-{number}" for number in range(first, first + 4 * shards)]
-        places = partitions_of([name.encode() for name in names], shards).tolist()
+        places = partitions_of(Strings.of_texts(names), shards).tolist()
         for place, name in zip(places, names, strict=True):
             found.setdefault(place, name)
         first += 4 * shards

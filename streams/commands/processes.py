@@ -22,6 +22,7 @@ from streams.commands.options import (
     kafka,
     settings_of,
 )
+from streams.runtime import heap
 from streams.runtime.clock import SystemClock
 from streams.runtime.decide_worker import DecideWorker
 from streams.runtime.ingest_worker import IngestWorker
@@ -43,6 +44,7 @@ def ingest(
     metrics_port: MetricsPort = None,
 ) -> None:
     """Join predictions with feedback and sum up panes. Run as many as there are shards."""
+    heap.bound()
     settings = settings_of(
         bootstrap=bootstrap, prefix=prefix, data=data, worker=worker, metrics_port=metrics_port
     )

@@ -40,7 +40,7 @@ def count_matured(state: State, window: WindowKey, subject: Subject) -> None:
     """Count a window in the delays up to maturity, from what tests see of it."""
     inputs = merge.total(state, window, subject, merge.INPUTS[:1])
     labels = merge.total(state, window, subject, merge.LABELS[:1])
-    _count(state, window, subject, inputs, labels, first=0, age_ms=subject.policy.maturity_ms)
+    _count(state, window, subject, inputs, labels, first=0, age_ms=subject.maturity_ms)
 
 
 def count_lapsed(state: State, window: WindowKey, subject: Subject) -> None:

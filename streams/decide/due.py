@@ -6,12 +6,57 @@ import heapq
 from collections.abc import Iterator, Sequence
 
 from streams.decide.keys import StreamKey, WindowKey
+from streams.decide.state import State, Window
+from streams.decide.subject import Subject
 
 Due = tuple[int, int, WindowKey]
 """When a window is due, its start, and which it is."""
 
 Cohort = tuple[str, int]
 """A model, and the start of windows."""
+
+
+class Queues:
+    """When windows close, when their labels are mature, and when nothing can change them any more.
+
+    All that is due by a watermark is taken out, in order of due time, start and stream.
+    """
+
+    def __init__(self) -> None:
+        self._closing: list[Due] = []
+        self._maturing: list[Due] = []
+        self._ageing: list[Due] = []
+
+    def add(self, window: WindowKey, known: Window, subject: Subject) -> None:
+        """Wait for what has not come to a window yet."""
+        end = window.start_ms + subject.window_ms
+        queues = (
+            (self._closing, known.closed, subject.input_delay_ms),
+            (self._maturing, known.matured, subject.label_delay_ms),
+            (self._ageing, False, subject.held_ms),
+        )
+        for queue, done, delay in queues:
+            if not done:
+                heapq.heappush(queue, (end + delay, window.start_ms, window))
+
+    def closing(self, predictions_ms: int | None) -> list[Due]:
+        """Windows that close."""
+        return pop(self._closing, predictions_ms)
+
+    def maturing(self, labels_ms: int | None) -> list[Due]:
+        """Windows whose labels are mature."""
+        return pop(self._maturing, labels_ms)
+
+    def lapsing(self, state: State, labels_ms: int | None) -> list[WindowKey]:
+        """Windows that nothing can change any more; one not judged yet is kept."""
+        lapsing: list[WindowKey] = []
+        for due in pop(self._ageing, labels_ms):
+            known = state.windows.get(due[2]) or Window()
+            if known.closed and known.matured:
+                lapsing.append(due[2])
+            else:
+                heapq.heappush(self._ageing, due)
+        return lapsing
 
 
 def pop(queue: list[Due], watermark_ms: int | None) -> list[Due]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from detectors.bets.grid import Side
-from detectors.inputs import CategoricalFeature, Feature
+from detectors.categorical import CategoricalFeature
+from detectors.inputs import Feature
 from detectors.intervals import clopper_pearson_upper, empirical_bernstein_upper
 from detectors.outcomes import classes_of
 from detectors.outcomes.feedback import WEIGHTED_METRICS, sources_of, weighs

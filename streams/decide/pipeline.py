@@ -8,17 +8,14 @@ when they are said.
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 import msgspec
 
-from detectors.summary import Ints
 from schemas.alerting import Alerting
 from schemas.alerts import Alert, AlertAction
 from schemas.commands import Command, Delivered, Tick
@@ -28,47 +25,35 @@ from schemas.rollouts import RolloutEvent
 from schemas.summaries import Part, SummaryBatch
 from schemas.windows import WindowResult
 from streams.control import Control
-from streams.decide import audit, budget, clock, completeness, discoveries, groups, merge, retired
+from streams.decide import audit, clock, completeness, discoveries, groups, merge, retired
 from streams.decide.alerts import gone
 from streams.decide.alerts import life as alerts
 from streams.decide.alerts.base import lapse
-from streams.decide.alerts.events import key_of
-from streams.decide.alerts.held import Held, Records, note
+from streams.decide.alerts.held import Held, Records
 from streams.decide.alerts.revise import revise
-from streams.decide.detect import Asked, Evidence, asked_of, rules_of
-from streams.decide.detect.care import is_care
-from streams.decide.due import Cohort, Due, cohort, pop, rounds, version_of
+from streams.decide.detect import Asked, asked_of
+from streams.decide.due import Cohort, Due, Queues, cohort, rounds
 from streams.decide.heeded import is_first
 from streams.decide.incidents import repeat
 from streams.decide.incidents.repeat import Confirmable
 from streams.decide.incidents.settle import Desk, Watched
 from streams.decide.keys import Version, WindowKey
 from streams.decide.ledger import Totals, ledgers, totals
-from streams.decide.measure.awaited import awaited
-from streams.decide.measure.labels import UNCOVERED
-from streams.decide.measure.shed import lacks, shed
-from streams.decide.measure.window import window_result
 from streams.decide.outputs import Outputs
+from streams.decide.results import revision
 from streams.decide.rollback import run as rollback
 from streams.decide.rollback.facts import View
-from streams.decide.rollout import aftercare, care, course, review, trouble
+from streams.decide.rollout import aftercare, course, review, trouble
 from streams.decide.rollout.plan import rollouts_of
 from streams.decide.state import State, Watermarks, Window
 from streams.decide.subject import Subject, Subjects
+from streams.decide.turns import Turns
 from streams.decide.unpublished import Unpublished
 from streams.decide.upkeep import advise, missing, retrain, traffic
 
 WORK_AT_ONCE = 1_200
 """`Subject.work` on results in one `Decide.advance`, some tenths of a second; alerts do not wait
 for the rest."""
-
-
-class _Beside(NamedTuple):
-    """What served in windows that share a budget: versions under their rules, and segments,
-    that of all among them."""
-
-    versions: frozenset[tuple[str, str, str]]
-    segments: frozenset[str]
 
 
 class Decide:
@@ -98,7 +83,6 @@ class Decide:
         self._control = control
         self._subjects = Subjects(control)
         self._asked: dict[Subject, tuple[Asked, ...]] = {}
-        self._serving: dict[Cohort, _Beside] = {}
         self._leaving: dict[Version, int] = {}
         self._take(State())
 
@@ -146,22 +130,22 @@ class Decide:
         """
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
         found: list[Alert | Watched] = [*self._revised(self._changed, (), cut)]
-        self._serving = {}
-        closing = pop(self._closing, now.predictions_ms)
+        turns = Turns(self._records, self._control, self._peers)
+        closing = self._queues.closing(now.predictions_ms)
         for _, _, window in closing:
             self._mark(window, closed=True)
         for _, at_once in groupby(closing, key=itemgetter(0)):
             closed = [window for _, _, window in at_once]
             groups.settle(self._state, {window: self._subject(window) for window in closed})
-        maturing = pop(self._maturing, now.labels_ms)
+        maturing = self._queues.maturing(now.labels_ms)
         for _, _, window in maturing:
             self._mark(window, matured=True)
             completeness.count_matured(self._state, window, self._subject(window))
         for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
             for together in rounds(due):
-                found += [said for one in together for said in self._retired(one, part, cut)]
-                turns = [turn for one in together for turn in self._turns(one, part, cut)]
-                found += alerts.step_all(self._state, turns)
+                found += [said for one in together for said in turns.ended(one, part, cut)]
+                asked = [turn for one in together for turn in turns.of(one, part, cut)]
+                found += alerts.step_all(self._state, asked)
                 if part is Part.INPUT:
                     self._note_drifted(together)
         found += self._revised((), found, cut)
@@ -178,7 +162,7 @@ class Decide:
         retraining = retrain.requests(view, self._heeded)
         advice = advise.advise(view)
         self._changed.clear()
-        lapsing = self._lapsing(now)
+        lapsing = self._queues.lapsing(self._state, now.labels_ms)
         windows = self._publish(lapsing, cut)
         self._forget(lapsing)
         outputs = Outputs(
@@ -223,9 +207,7 @@ class Decide:
     def _take(self, state: State) -> None:
         """Make a state the present one; the queues follow from it."""
         self._state = state
-        self._closing: list[Due] = []
-        self._maturing: list[Due] = []
-        self._ageing: list[Due] = []
+        self._queues = Queues()
         self._changed: dict[WindowKey, None] = {}
         self._unpublished = Unpublished()
         self._heeded: list[Command] = []
@@ -240,16 +222,7 @@ class Decide:
             self._note_changed(window)
 
     def _index(self, window: WindowKey, known: Window) -> None:
-        subject = self._subject(window)
-        end = window.start_ms + subject.window_ms
-        queues = (
-            (self._closing, known.closed, subject.input_delay_ms),
-            (self._maturing, known.matured, subject.label_delay_ms),
-            (self._ageing, False, subject.held_ms),
-        )
-        for queue, done, delay in queues:
-            if not done:
-                heapq.heappush(queue, (end + delay, window.start_ms, window))
+        self._queues.add(window, known, self._subject(window))
         self._models.add(window.model)
         self._peers[cohort(window)].add(window)
         self._records.held.add(window)
@@ -288,67 +261,6 @@ class Decide:
             ),
         )
         self._unpublished.new(window)
-
-    def _turns(self, due: Due, part: Part, cut: dict[str, int]) -> list[alerts.Turn]:
-        """Tests of a window that is due. Canaries and shadows are judged in rollouts."""
-        due_ms, start_ms, window = due
-        subject = self._subject(window)
-        inputs = merge.total(self._state, window, subject, (Part.INPUT,))
-        served = subject.inputs.count(inputs, "n")
-        strays = subject.inputs.count(inputs, "n_stray")
-        if window.arm != Arm.BASELINE or served + strays <= 0:
-            return []
-        vector, covered = inputs, True
-        if part is Part.LABEL:
-            vector = merge.total(self._state, window, subject, (part,))
-            labelled = subject.labels.count(vector, "n")
-            expected = awaited(subject.inputs, inputs)
-            covered = labelled >= subject.policy.labels.coverage * expected
-        asked = self._asked_of(subject)
-        stream = self._budget(window, subject)
-        if part is Part.LABEL and covered:
-            note(self._state, window, stream)
-        caring = self._cares(window, subject)
-        against = groups.against(self._state, window, subject, part)
-        lost = shed(subject, inputs) if part is Part.INPUT else {}
-        seen = Evidence(subject, vector, start_ms, against, inputs)
-        occasion = alerts.Occasion(window, seen, due_ms, cut)
-        turns = [
-            alerts.Turn(one, occasion, budget.offered(stream, one.fraction))
-            for one in asked
-            if one.test.part is part
-            and (covered or one.test.metric in UNCOVERED)
-            and not lacks(lost, subject, one.test.metric, one.test.feature)
-            and (caring or not is_care(one.test.detector))
-        ]
-        rules = (rule for rule in rules_of(subject) if rule.test.part is part)
-        return turns + [alerts.Turn(rule, occasion, 0.0) for rule in rules]
-
-    def _retired(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
-        """Ends of alerts that nobody asks about any more; most streams have none open."""
-        due_ms, start_ms, window = due
-        if not self._state.tests.open_in(window.stream) or not self._served(window):
-            return []
-        subject = self._subject(window)
-        seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
-        asked = (*self._asked_of(subject), *rules_of(subject))
-        now = alerts.Occasion(window, seen, due_ms, cut)
-        cared = care.retire(self._state, now, part, self._care_of(window, subject))
-        return cared + alerts.retire(self._state, now, part, asked)
-
-    def _care_of(self, window: WindowKey, subject: Subject) -> list[care.Period]:
-        return care.periods_of(self._control.deployments(window.model), subject.policy)
-
-    def _cares(self, window: WindowKey, subject: Subject) -> bool:
-        """Whether a window is in hyper-care; its tests start anew with it."""
-        if subject.policy.plan.hyper_care is None or not subject.whole:
-            return False
-        period = care.current(self._care_of(window, subject), window)
-        if period is None:
-            return False
-        tests = (one.test for one in self._asked_of(subject) if is_care(one.test.detector))
-        care.begin(self._state, window, period, [key_of(test, window) for test in tests])
-        return True
 
     def _revised(
         self, stale: Iterable[WindowKey], found: Sequence[Alert | Watched], cut: dict[str, int]
@@ -398,32 +310,6 @@ class Decide:
             self._asked[subject] = asked_of(subject)
         return self._asked[subject]
 
-    def _budget(self, window: WindowKey, subject: Subject) -> float:
-        """What a stream's tests may spend on a window: versions and segments that served beside
-        it divide the budget."""
-        own = cohort(window)
-        if own not in self._serving:
-            served = [peer for peer in self._peers[own] if self._served(peer)]
-            self._serving[own] = _Beside(
-                frozenset(version_of(peer) for peer in served),
-                frozenset({"", *(peer.segment for peer in served)}),
-            )
-        beside = self._serving[own]
-        return budget.of_stream(
-            subject.policy,
-            segment=window.segment,
-            versions=len(beside.versions) + (version_of(window) not in beside.versions),
-            segments=len(beside.segments) - 1 + (window.segment not in beside.segments),
-        )
-
-    def _served(self, window: WindowKey) -> bool:
-        """Whether a baseline had predictions on time in a window."""
-        if window.arm != Arm.BASELINE:
-            return False
-        subject = self._subject(window)
-        inputs = merge.total(self._state, window, subject, (Part.INPUT,))
-        return subject.inputs.count(inputs, "n") > 0
-
     def _rollouts(self, now: Watermarks, cut: dict[str, int]) -> list[RolloutEvent]:
         return [
             said
@@ -456,52 +342,13 @@ class Decide:
         return [self._result(one, cut) for one in (*chosen, *self._unpublished.among(lapsing))]
 
     def _result(self, window: WindowKey, cut: dict[str, int]) -> WindowResult:
-        subject = self._subject(window)
-        known = self._state.windows.get(window) or Window()
-        known = msgspec.structs.replace(known, stale=False, revision=known.revision + 1)
-        self._state.windows.put(window, known)
         self._unpublished.discard(window)
-        late: Ints = merge.total(self._state, window, subject, (Part.LATE_INPUT,))
-        return window_result(
-            window,
-            subject,
-            merge.total(self._state, window, subject, merge.INPUTS),
-            subject.inputs.count(late, "n"),
-            merge.total(self._state, window, subject, merge.LABELS),
-            matured=known.matured,
-            revision=known.revision,
-            cut=cut,
-            beside=groups.beside(self._state, window, subject),
-            expected=self._expected(window, subject),
-            drifted=known.drifted,
-        )
-
-    def _expected(self, window: WindowKey, subject: Subject) -> completeness.Expected:
-        """What other windows let expect of the labels of one of its age."""
-        now_ms = clock.watermarks(self._state).labels_ms
-        if now_ms is None:
-            return completeness.UNKNOWN
-        age_ms = max(now_ms - window.start_ms - subject.policy.window_ms, 0)
-        return completeness.expected_at(self._state, window, age_ms)
+        return revision(self._state, window, self._subject(window), cut)
 
     def _gone(self, window: WindowKey, subject: Subject, now: Watermarks) -> bool:
         """Whether a window not held was forgotten, so that what is left of it would mislead."""
         time_ms = now.labels_ms
         return time_ms is not None and merge.expired(window, subject, time_ms)
-
-    def _lapsing(self, now: Watermarks) -> list[WindowKey]:
-        """Windows that nothing can change any more; one not judged yet is kept."""
-        lapsing: list[WindowKey] = []
-        kept: list[Due] = []
-        for due in pop(self._ageing, now.labels_ms):
-            known = self._state.windows.get(due[2]) or Window()
-            if known.closed and known.matured:
-                lapsing.append(due[2])
-            else:
-                kept.append(due)
-        for due in kept:
-            heapq.heappush(self._ageing, due)
-        return lapsing
 
     def _forget(self, lapsing: Sequence[WindowKey]) -> None:
         """Forget windows, and keep of them what tests and the completeness of labels need."""

@@ -15,10 +15,11 @@ from schemas.reference import ReferenceProfile
 from schemas.summaries import Part
 from streams.control import Control
 from streams.decide.levels import Level, levels_of
+from streams.durations import Durations
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(Durations):
     """A policy and a reference with all that follows from them.
 
     ``inputs`` and ``labels`` are the layouts of a pane; ``features`` is empty in a segment,
@@ -68,33 +69,20 @@ class Subject:
         return 2 + len(self.features)
 
     @cached_property
-    def pane_ms(self) -> int:
-        """Length of a pane."""
-        return self.policy.pane_ms
-
-    @cached_property
-    def window_ms(self) -> int:
-        """Length of a window."""
-        return self.policy.window_ms
-
-    @cached_property
     def held_ms(self) -> int:
         """How long after its end a window is kept: while labels are waited for, and one window
         more for what is on its way."""
-        policy = self.policy
-        waited_ms = policy.horizon_ms + policy.lateness_ms + policy.label_lateness_ms
-        return waited_ms + self.window_ms
+        return self.kept_ms + self.window_ms
 
     @cached_property
     def input_delay_ms(self) -> int:
         """How long after its end a window's predictions are complete."""
-        return self.policy.lateness_ms
+        return self.lateness_ms
 
     @cached_property
     def label_delay_ms(self) -> int:
         """How long after its end a window's labels are mature and complete."""
-        policy = self.policy
-        return policy.maturity_ms + max(policy.lateness_ms, policy.label_lateness_ms)
+        return self.maturity_ms + max(self.lateness_ms, self.label_lateness_ms)
 
 
 def subject_of(

@@ -22,9 +22,10 @@ from streams.dead_letters import dead_letter
 from streams.ingest.decode import Heartbeat, Row
 from streams.ingest.plan import Plan
 from streams.ingest.rows import Bools
+from streams.ingest.strings import Strings
 from streams.ingest.watermark import running
 
-PartitionsOf: TypeAlias = Callable[[Sequence[bytes]], Sequence[int]]
+PartitionsOf: TypeAlias = Callable[[Strings], Sequence[int] | Ints]
 """Partition of each key, by the partitioner of the topic."""
 
 

@@ -16,9 +16,10 @@ from streams.ingest.admit import (
     no_policy_words,
     stray_words,
 )
+from streams.ingest.codes import coded
 from streams.ingest.feedback_rows import FeedbackRows
 from streams.ingest.names import Names
-from streams.ingest.plan import Plan, Plans, coded
+from streams.ingest.plan import Plan, Plans
 from streams.ingest.rows import Bools
 
 

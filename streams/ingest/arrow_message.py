@@ -18,8 +18,10 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotPrediction, hot_type, prediction_decoder
 from schemas.predictions import Arm, PredictionEvent
 from streams.dead_letters import dead_letter
-from streams.ingest.arrow_values import Words, codes, floats, is_number, valid
+from streams.ingest.arrow_values import codes, floats, is_number, strings, valid
+from streams.ingest.codes import Words
 from streams.ingest.rows import Bools
+from streams.ingest.strings import Strings
 from streams.records import Record
 
 
@@ -87,14 +89,15 @@ class ArrowMessage:
         shadow = np.array([word == Arm.SHADOW for word in words], np.bool_)
         return shadow[places] & self.valid("pair_id")
 
-    def keys(self) -> list[bytes]:
+    def keys(self) -> Strings:
         """What each row is keyed by."""
-        ids = self.columns["prediction_id"]
-        large = ids.type == pa.large_string()
-        keys: list[bytes] = ids.cast(pa.large_binary() if large else pa.binary()).to_pylist()
-        for row in np.flatnonzero(self.shadows()).tolist():
-            keys[row] = self.columns["pair_id"][row].as_py().encode()
-        return keys
+        keys = strings(self.columns["prediction_id"])
+        shadows = self.shadows()
+        if not shadows.any():
+            return keys
+        both = Strings.together([keys, strings(self.columns["pair_id"])])
+        rows = np.arange(len(self))
+        return both.take(np.where(shadows, rows + len(self), rows))
 
     def values(self, name: str) -> list[Value]:
         """A column as it was sent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -18,8 +18,9 @@ from streams.dead_letters import dead_letter
 from streams.ingest.arrow import message_of
 from streams.ingest.arrow_answers import ArrowAnswers
 from streams.ingest.arrow_message import ArrowMessage
-from streams.ingest.arrow_values import Words, merged
+from streams.ingest.codes import Words, crossed, merged
 from streams.ingest.rows import Bools, Kind
+from streams.ingest.strings import Strings
 from streams.records import Record
 
 T = TypeVar("T")
@@ -63,7 +64,6 @@ class ArrowRows:
     def __init__(self, messages: Sequence[ArrowMessage], places: Ints | None = None) -> None:
         self._messages = messages
         self._places = places
-        self._keys: list[bytes] | None = None
         self._starts = np.cumsum([0, *map(len, messages)])
         self._rows = None if places is None else self._starts[places[:, 0]] + places[:, 1]
         self.times_ms: Ints = self._column(lambda message: message.times_ms)
@@ -89,11 +89,10 @@ class ArrowRows:
         )
         return words, places if self._rows is None else places[self._rows]
 
-    def keys(self) -> Sequence[bytes]:
+    def keys(self) -> Strings:
         """What each row is keyed by."""
-        if self._keys is None:
-            self._keys = self._list(ArrowMessage.keys)
-        return self._keys
+        keys = Strings.together([message.keys() for message in self._messages])
+        return keys if self._rows is None else keys.take(self._rows)
 
     def shadows(self) -> Bools:
         """Whether a row stands beside an answer that it names."""
@@ -109,12 +108,7 @@ class ArrowRows:
         ]
         if self._rows is not None:
             columns = [Words(words, places[self._rows]) for words, places in columns]
-        code = np.zeros(len(self), np.int64)
-        for words, places in columns:
-            code = distinct(code * len(words) + places)[1]
-        first, code = distinct(code)
-        kinds = [tuple([words[places[row]] for words, places in columns]) for row in first.tolist()]
-        return kinds, code
+        return crossed(columns)
 
     def tails(self, outcome: Outcome) -> Tails:
         """The answers as a task packs them."""
@@ -182,6 +176,10 @@ class ArrowRows:
         source, place = self._place(row)
         return source.refused(place, reason, message, field=field)
 
+    def untyped(self) -> Iterator[tuple[int, HotPrediction]]:
+        """Rows that no type of their model has read: none, they are columns."""
+        return iter(())
+
     def _place(self, row: int) -> tuple[ArrowMessage, int]:
         if self._places is not None:
             source, place = self._places[row].tolist()
@@ -200,24 +198,6 @@ class ArrowRows:
         """The same of what is no array."""
         values = [value for message in self._messages for value in of(message)]
         return values if self._rows is None else [values[row] for row in self._rows.tolist()]
-
-
-def distinct(code: Ints) -> tuple[Ints, Ints]:
-    """First row of each code, in order, and the place among them of each row's code.
-
-    Examples
-    --------
-    >>> distinct(np.array([7, 3, 7]))
-    (array([0, 1]), array([0, 1, 0]))
-    """
-    size = int(code.max()) + 1 if len(code) else 0
-    first = np.full(size, len(code))
-    # Of several values for one place the last holds: backwards, that is the first row.
-    first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
-    firsts = np.sort(first[first < len(code)])
-    place = np.empty(size, np.int64)
-    place[code[firsts]] = np.arange(len(firsts))
-    return firsts, place[code]
 
 
 def _stamps(message: ArrowMessage) -> Ints:

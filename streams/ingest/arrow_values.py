@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +9,8 @@ from numpy.typing import NDArray
 
 from detectors.summary import Floats, Ints
 from schemas.arrow import Kind
+from streams.ingest.codes import Words
+from streams.ingest.strings import Strings
 
 Bools = NDArray[np.bool_]
 
@@ -105,11 +104,22 @@ def _integers(column: pa.Array) -> Ints:
     return np.asarray(column.to_numpy(), np.int64)
 
 
-class Words(NamedTuple):
-    """Values, and the place among them of each row's, shape (n,)."""
+def strings(column: pa.Array) -> Strings:
+    """Texts of a column in UTF-8, without a copy where it is plain; for null, anything.
 
-    words: list[Any]
-    places: Ints
+    Examples
+    --------
+    >>> list(strings(pa.array(["a", "é", "bc"])[1:]))
+    [b'\\xc3\\xa9', b'bc']
+    """
+    plain = column.cast(pa.large_string() if column.type == pa.large_string() else pa.string())
+    width = np.int64 if plain.type == pa.large_string() else np.int32
+    if not len(plain):
+        return Strings.of_bytes([])
+    _, offsets, data = plain.buffers()
+    ends = np.frombuffer(offsets, width)[plain.offset : plain.offset + len(plain) + 1]
+    octets = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
+    return Strings(octets, ends[:-1].astype(np.int64), ends[1:].astype(np.int64))
 
 
 def codes(column: pa.Array) -> Words:
@@ -136,19 +146,3 @@ def lengths(column: pa.Array) -> Ints:
     count = pc.binary_length if is_text(column.type) else pc.list_value_length
     found = count(column)
     return np.asarray((found.fill_null(-1) if found.null_count else found).to_numpy(), np.int64)
-
-
-def merged(parts: Sequence[Words]) -> Words:
-    """Codes of several columns as those of one: each value has one place.
-
-    Examples
-    --------
-    >>> merged([codes(pa.array(["a", None])), codes(pa.array(["b", "a"]))])
-    Words(words=['a', None, 'b'], places=array([0, 1, 2, 0]))
-    """
-    known: dict[Any, int] = {}
-    found = [np.zeros(0, np.int64)]
-    for words, places in parts:
-        own = np.array([known.setdefault(word, len(known)) for word in words], np.int64)
-        found.append(own[places])
-    return Words(list(known), np.concatenate(found))

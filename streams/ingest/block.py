@@ -108,7 +108,7 @@ class Block:
                 self.plan(i),
                 bool(self.late[i]),
                 int(self.watermarks_ms[i]),
-                self.names.name(i),
+                self.names[i],
             )
             for i, event in enumerate(rows.events())
         ]

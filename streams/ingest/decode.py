@@ -38,7 +38,7 @@ class Row(msgspec.Struct, Generic[T], frozen=True, gc=False):
     def refused(self, reason: Reason, message: str, *, field: str = "") -> DeadLetter:
         """A dead letter for this row alone; a row of a batch is written anew."""
         value = self.record.value or b""
-        if _is_batch(value) or _is_arrow(value):
+        if is_batch(value) or _is_arrow(value):
             value = msgspec.json.encode(self.event)
         return dead_letter(self.record, reason, message, row=self.index, field=field, value=value)
 
@@ -87,7 +87,7 @@ def _add_record(record: Record, decoder: Decoder[T], found: Decoded[T]) -> None:
     value = record.value or b""
     if record.headers and cloudevents.event_type(record.headers) == cloudevents.HEARTBEAT:
         _beat(record, value, found)
-    elif _is_batch(value):
+    elif is_batch(value):
         _add_batch(record, value, decoder, found)
     else:
         _add_row(record, value, 0, decoder, found)
@@ -163,7 +163,14 @@ def _is_arrow(value: bytes) -> bool:
     return value.startswith(arrow.MAGIC)
 
 
-def _is_batch(value: bytes) -> bool:
+def is_batch(value: bytes) -> bool:
+    """Whether bytes are a JSON array.
+
+    Examples
+    --------
+    >>> is_batch(b' [{}]'), is_batch(b'{"a": []}')
+    (True, False)
+    """
     return not value.startswith(b"{") and value.lstrip(b" \t\r\n")[:1] == b"["
 
 

@@ -14,6 +14,7 @@ from streams.ingest.admit import PartitionsOf, lacks_policy, timed
 from streams.ingest.admit_feedback import Heard, admit_feedback
 from streams.ingest.checkpoint import Notes, ShardState
 from streams.ingest.feedback_rows import FeedbackRows, rows_of
+from streams.ingest.found import Found
 from streams.ingest.join import apply, crowded
 from streams.ingest.join_columns import join
 from streams.ingest.label_changes import LabelChanges, Labels, labels_of
@@ -35,7 +36,7 @@ from streams.ingest.plan import Plan, Plans
 from streams.ingest.routes import Routes
 from streams.ingest.rows import Bools
 from streams.ingest.sampling import is_expected, sampled_out
-from streams.ingest.store import Found, Overlay
+from streams.ingest.store import Overlay
 from streams.records import Records
 
 
@@ -112,8 +113,6 @@ class Feedback:
             self._notes.tally.sampled_out[plan.policy.model] += int(counts[place])
 
     def _lost(self, rows: FeedbackRows) -> Bools:
-        if not rows.ids:
-            return np.zeros(0, np.bool_)
         lost: Bools = np.asarray(self._partitions_of(rows.ids)) != self._number
         return lost
 
@@ -175,7 +174,7 @@ class Feedback:
         """Join, or keep, the rows that are left, prediction by prediction."""
         grouped: dict[bytes, list[int]] = defaultdict(list)
         for place in left:
-            grouped[heard.names.name(place)].append(place)
+            grouped[heard.names[place]].append(place)
         at = {row: place for place, row in enumerate(found.rows.tolist())} if left else {}
         records = found.records() if left else []
         told: list[tuple[bytes, Pending, Plan, Labels]] = []

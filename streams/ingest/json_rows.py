@@ -1,4 +1,4 @@
-"""Predictions that came as JSON, in columns."""
+"""Predictions that came as JSON, event by event: of several models, or of no type that is known."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from detectors.numeric import Value, numbers_of
 from detectors.outcomes.contract import Outcome, Tails
 from detectors.summary import Floats, Ints
 from schemas.dead_letters import DeadLetter, Reason
-from schemas.hot import HotPrediction, prediction_decoder, rows
+from schemas.hot import HotPrediction, prediction_decoder
 from schemas.predictions import Arm, partition_key
 from schemas.typed import Names, names_of
-from streams.dead_letters import dead_letter
-from streams.ingest.plan import coded, crossed
+from streams.ingest.codes import coded, crossed
+from streams.ingest.origins import Origins
+from streams.ingest.reading import Chunk
 from streams.ingest.rows import Bools, Kind
-from streams.records import Record, Records
+from streams.ingest.strings import Strings
+from streams.ingest.typed_rows import inputs_of
+from streams.records import Record
 
 
 class JsonRows:
@@ -29,42 +32,32 @@ class JsonRows:
 
     Parameters
     ----------
-    records
-        What held them.
     events
         n events.
     times_ms
         Their times, shape (n,).
-    places
-        The record of each and its place inside of it, shape (n, 2); None where record i holds
-        just row i.
-    stamps_ms
-        The broker's time of the record of each, shape (n,); None reads them from the records.
+    origins
+        What held them.
     """
 
-    def __init__(
-        self,
-        records: Records,
-        events: Sequence[HotPrediction],
-        times_ms: Ints,
-        places: Ints | None,
-        stamps_ms: Ints | None = None,
-    ) -> None:
-        self._records = records
+    def __init__(self, events: Sequence[HotPrediction], times_ms: Ints, origins: Origins) -> None:
         self._events = events
-        self._places = places
+        self._origins = origins
         self.times_ms = times_ms
-        if stamps_ms is None:
-            stamps = np.array(records.timestamps_ms, np.int64)
-            stamps_ms = stamps if places is None else stamps[places[:, 0]]
-        self.stamps_ms: Ints = stamps_ms
+        self.stamps_ms = origins.stamps_ms()
 
     @classmethod
     def of_events(cls, events: Sequence[HotPrediction]) -> Self:
         """Events that no record held: at time 0, for what does not depend on it."""
         n = len(events)
-        nothing = Records("", 0, list(range(n)), [0] * n, [b""] * n, (), lambda record: record)
-        return cls(nothing, events, np.zeros(n, np.int64), None)
+        return cls(events, np.zeros(n, np.int64), Origins.none(n))
+
+    @classmethod
+    def of_chunks(cls, chunks: Sequence[Chunk[HotPrediction]]) -> Self:
+        """Events of the same records, chunk after chunk."""
+        events = list(chain.from_iterable(chunk.events for chunk in chunks))
+        times_ms = np.concatenate([chunk.times_ms for chunk in chunks])
+        return cls(events, times_ms, Origins.together([chunk.origins for chunk in chunks]))
 
     def __len__(self) -> int:
         return len(self._events)
@@ -73,36 +66,27 @@ class JsonRows:
         """Some of the rows, ascending."""
         if len(chosen) == len(self):
             return self
-        if self._places is None:
-            places = np.zeros((len(chosen), 2), np.int64)
-            places[:, 0] = chosen
-        else:
-            places = self._places[chosen]
-        events = self._events
-        return type(self)(
-            self._records,
-            [events[i] for i in chosen.tolist()],
-            self.times_ms[chosen],
-            places,
-            self.stamps_ms[chosen],
-        )
+        events = [self._events[i] for i in chosen.tolist()]
+        return type(self)(events, self.times_ms[chosen], self._origins.take(chosen))
 
     def models(self) -> tuple[Sequence[str], Ints]:
         """The models, and the place of each row's."""
         return coded([event.model for event in self._events])
 
-    def keys(self) -> Sequence[bytes]:
+    def keys(self) -> Strings:
         """What each row is keyed by."""
         return self._keys
 
     @cached_property
-    def _keys(self) -> list[bytes]:
+    def _keys(self) -> Strings:
         if self._paired:
-            return [
-                partition_key(event.prediction_id, event.arm, event.pair_id).encode()
-                for event in self._events
-            ]
-        return [event.prediction_id.encode() for event in self._events]
+            return Strings.of_texts(
+                [
+                    partition_key(event.prediction_id, event.arm, event.pair_id)
+                    for event in self._events
+                ]
+            )
+        return Strings.of_texts([event.prediction_id for event in self._events])
 
     def shadows(self) -> Bools:
         """Whether a row stands beside an answer that it names."""
@@ -130,10 +114,11 @@ class JsonRows:
 
     def _segments(self, key: str) -> list[str | None]:
         """A row's value of a key; where it is both a segment's and a group's, the segment's."""
-        events, names = self._events, self._names
+        events, kinds = self._events, self._kinds
+        places = {_place(key, names.segments) for names in kinds or ()}
         values: list[str | None]
-        if names is not None and key in names.segments:
-            values = list(map(attrgetter(f"segments.s{names.segments.index(key)}"), events))
+        if len(places) == 1 and None not in places:
+            values = list(map(attrgetter(f"segments.s{places.pop()}"), events))
         else:
             values = [_segments(event).get(key) for event in events]
         if None in values:
@@ -144,10 +129,12 @@ class JsonRows:
         return values
 
     @cached_property
-    def _names(self) -> Names | None:
-        """The names behind the type of all rows; None where they have several, or none."""
-        kinds = set(map(type, self._events))
-        return names_of(self._events[0]) if len(kinds) == 1 else None
+    def _kinds(self) -> Sequence[Names] | None:
+        """The names behind each type of rows; None where one has plain dicts."""
+        kinds = [
+            names_of(event) for event in {type(event): event for event in self._events}.values()
+        ]
+        return None if None in kinds else [names for names in kinds if names is not None]
 
     def tails(self, outcome: Outcome) -> Tails:
         """The answers as a task packs them."""
@@ -155,12 +142,12 @@ class JsonRows:
 
     def numbers(self, names: Sequence[str]) -> tuple[Floats, Bools | None]:
         """Numeric features, and where something else stands instead."""
-        known = self._names
-        if known is not None and known.numeric == tuple(names):
+        kinds = self._kinds
+        if kinds is not None and all(known.numeric == tuple(names) for known in kinds):
             width = len(names)
             features: list[Any] = [event.features for event in self._events]
             values: Iterable[Any] = map(msgspec.structs.astuple, features)
-            if known.other:
+            if any(known.other for known in kinds):
                 values = [each[:width] for each in values]
             flat = np.fromiter(chain.from_iterable(values), np.float64, len(features) * width)
             return flat.reshape(len(features), width), None
@@ -174,7 +161,7 @@ class JsonRows:
             known = names_of(event)
             if known is not None and name in known.numeric:
                 # It was read as a number; as a word it may have more digits.
-                value = prediction_decoder.decode(self._value(i)).features.get(name)
+                value = prediction_decoder.decode(self._origins.value(i)).features.get(name)
             elif known is not None and name not in known.other:
                 value = None
             else:
@@ -196,13 +183,14 @@ class JsonRows:
 
     def inputs(self) -> Sequence[bytes | None]:
         """All features of each row, by name; the same whichever order an event has them in."""
-        found: list[bytes | None] = []
-        for i, event in enumerate(self._events):
-            features = event.features
-            if names_of(event) is not None:
-                features = prediction_decoder.decode(self._value(i)).features
-            found.append(msgspec.json.encode(features, order="sorted") if features else None)
-        return found
+        return [
+            inputs_of(
+                event
+                if names_of(event) is None
+                else prediction_decoder.decode(self._origins.value(i))
+            )
+            for i, event in enumerate(self._events)
+        ]
 
     def event(self, row: int) -> HotPrediction:
         """A row as an event."""
@@ -214,22 +202,15 @@ class JsonRows:
 
     def record(self, row: int) -> Record:
         """The record that held a row."""
-        return self._records[row if self._places is None else int(self._places[row, 0])]
+        return self._origins.record(row)
 
     def index(self, row: int) -> int:
         """Place of a row inside of its record."""
-        return 0 if self._places is None else int(self._places[row, 1])
+        return self._origins.index(row)
 
     def refused(self, row: int, reason: Reason, message: str, *, field: str) -> DeadLetter:
         """A dead letter for one row."""
-        return dead_letter(
-            self.record(row),
-            reason,
-            message,
-            row=self.index(row),
-            field=field,
-            value=self._value(row),
-        )
+        return self._origins.refused(row, reason, message, field=field)
 
     def untyped(self) -> Iterator[tuple[int, HotPrediction]]:
         """Rows and their events, where features were read by no type of the model; those with
@@ -239,12 +220,6 @@ class JsonRows:
             for row, event in enumerate(self._events)
             if names_of(event) is None and event.output.signals is None
         )
-
-    def _value(self, row: int) -> bytes:
-        """The bytes of a row; of a batch, those of the row alone."""
-        place = row if self._places is None else int(self._places[row, 0])
-        value = self._records.values[place]
-        return rows(value)[self.index(row)] if is_batch(value) else value
 
     @staticmethod
     def _mapping(event: HotPrediction) -> Mapping[str, Value]:
@@ -266,15 +241,9 @@ def _segments(event: HotPrediction) -> Mapping[str, str | None]:
     return dict(zip(names.segments, values, strict=True))
 
 
-def is_batch(value: bytes) -> bool:
-    """Whether bytes are a JSON array.
-
-    Examples
-    --------
-    >>> is_batch(b' [{}]'), is_batch(b'{"a": []}')
-    (True, False)
-    """
-    return not value.startswith(b"{") and value.lstrip(b" \t\r\n")[:1] == b"["
+def _place(key: str, names: Sequence[str]) -> int | None:
+    """Where a key stands among names; None where it does not."""
+    return names.index(key) if key in names else None
 
 
 def values_of(table: Sequence[Mapping[str, Value]], names: Sequence[str]) -> list[Value]:

@@ -10,60 +10,85 @@ from detectors.inputs import REPEAT_BUCKETS
 from detectors.latency import ddsketch
 from detectors.outcomes.calibration import bin_of
 from detectors.outcomes.contract import Tails
-from detectors.summary import Builder, CellBuilder, Cells, Ints
+from detectors.summary import Builder, CellBuilder, Cells, Ints, cells_in
 from detectors.sums import Sums
+from streams.ingest.cohorts import Cohort
 from streams.ingest.numbered import Numbered, marked
 from streams.ingest.panes import Panes, Slots
 from streams.ingest.plan import Plan
 from streams.ingest.rows import PredictionRows
 
+SPARSE = 16
+"""Entries for each row from which on what it adds is listed instead of summed in a table."""
 
-def observe(plan: Plan, rows: PredictionRows, tails: Tails, slots: Slots, panes: Panes) -> None:
-    """Add n predictions of one plan to their panes."""
-    sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
-    add_answers(sums, plan, rows, tails)
+
+def observe(
+    cohort: Cohort,
+    which: Ints | None,
+    rows: PredictionRows,
+    tails: Tails,
+    slots: Slots,
+    panes: Panes,
+) -> None:
+    """Add n predictions of a cohort to their panes.
+
+    ``which`` is the place of each row's plan, shape (n,); None if there is only one.
+    """
+    plan = cohort.first
+    answers = _answers(cohort, which, rows, tails, slots)
     wholes, places = panes.wholes(slots)
     # Segments keep no features, so these are summed over all of them at once.
     whole = Sums(plan.inputs, places[slots.groups], len(wholes))
-    add_features(whole, plan, rows)
+    add_features(whole, cohort, which, rows)
     add_extras(whole, plan, rows)
-    for place, vector in zip(places.tolist(), sums.sums, strict=True):
-        whole.sums[place] += vector
+    whole.cells(answers.moved(places))
     panes.add_wholes(whole.sums, wholes)
-    panes.add_segments(sums.sums, slots.distinct, plan.segment_size)
+    panes.add_segments(answers, slots.distinct, plan.segment_size)
+
+
+def _answers(
+    cohort: Cohort, which: Ints | None, rows: PredictionRows, tails: Tails, slots: Slots
+) -> Cells:
+    """What rows and their answers add up to; row i of it is slot i."""
+    layout, n_slots = cohort.first.inputs, len(slots.distinct)
+    if n_slots * layout.size > SPARSE * len(rows):
+        build = CellBuilder(layout)
+        add_answers(build, cohort, which, rows, tails)
+        return build.build().moved(slots.groups)
+    sums = Sums(layout, slots.groups, n_slots)
+    add_answers(sums, cohort, which, rows, tails)
+    return cells_in(sums.sums)
 
 
 def cells_of(plan: Plan, rows: PredictionRows, tails: Tails) -> Cells:
     """What each of n predictions adds to an input pane, whichever pane it is in."""
-    build = CellBuilder(plan.inputs)
-    add_rows(build, plan, rows, tails)
+    build, cohort = CellBuilder(plan.inputs), Cohort((plan,))
+    add_answers(build, cohort, None, rows, tails)
+    add_features(build, cohort, None, rows)
+    add_extras(build, plan, rows)
     return build.build()
 
 
-def add_rows(build: Builder, plan: Plan, rows: PredictionRows, tails: Tails) -> None:
-    """Add n predictions to a builder of the plan's input layout."""
-    add_answers(build, plan, rows, tails)
-    add_features(build, plan, rows)
-    add_extras(build, plan, rows)
-
-
-def add_answers(build: Builder, plan: Plan, rows: PredictionRows, tails: Tails) -> None:
+def add_answers(
+    build: Builder, cohort: Cohort, which: Ints | None, rows: PredictionRows, tails: Tails
+) -> None:
     """Count rows, and add their answers."""
+    plan = cohort.first
     every = np.arange(len(rows))
     build.ones("n", every)
     build.ones("n_error", np.flatnonzero(rows.errors()))
     build.ones("n_positive", np.flatnonzero(plan.outcome.positive(tails)))
     build.ones("n_unusable", np.flatnonzero(tails["known"] == 0))
-    _latency(build, plan, rows)
-    _score(build, plan, tails)
+    _latency(build, cohort, which, rows)
+    _score(build, cohort, which, tails)
     plan.answers.add(build, tails)
 
 
-def add_features(build: Builder, plan: Plan, rows: PredictionRows) -> None:
+def add_features(build: Builder, cohort: Cohort, which: Ints | None, rows: PredictionRows) -> None:
     """Add the features of all rows of a builder."""
-    features = plan.summed
-    words = (rows.words(one.name) for one in features.others)
-    features.add(build, rows.numbers(features.numeric), words)
+    features = cohort.features
+    words = (rows.words(name) for name in features.others)
+    features.add(build, rows.numbers(features.numeric), words, which)
 
 
 def add_extras(build: Builder, plan: Plan, rows: PredictionRows) -> None:
@@ -76,21 +101,24 @@ def add_extras(build: Builder, plan: Plan, rows: PredictionRows) -> None:
 
 def count(plan: Plan, field: str, slots: Slots, panes: Panes) -> None:
     """Count rows that are not observed (duplicates, strays) in one field."""
-    sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
-    every: Ints = np.arange(len(slots.groups))
-    sums.ones(field, every)
-    panes.add_sums(plan, sums.sums, slots, labels=False)
+    _count(plan, field, np.arange(len(slots.groups)), 0, slots, panes)
 
 
 def count_cut(plan: Plan, numbered: Numbered | None, slots: Slots, panes: Panes) -> None:
     """Count rows with a value of a segment that has no stream of its own, by key."""
-    if numbered is None or (numbered.capped is None and numbered.long is None):
+    if numbered is None:
         return
-    sums = Sums(plan.inputs, slots.groups, len(slots.distinct))
     for field, bits in (("capped", numbered.capped), ("long", numbered.long)):
         if bits is not None:
-            sums.ones(field, *marked(bits))
-    panes.add_sums(plan, sums.sums, slots, labels=False)
+            _count(plan, field, *marked(bits), slots, panes)
+
+
+def _count(
+    plan: Plan, field: str, rows: Ints, offsets: Ints | int, slots: Slots, panes: Panes
+) -> None:
+    build = CellBuilder(plan.inputs)
+    build.ones(field, rows, offsets)
+    panes.add_cells(plan, build.build().moved(slots.groups), slots)
 
 
 def _repeats(build: Builder, rows: PredictionRows) -> None:
@@ -100,23 +128,30 @@ def _repeats(build: Builder, rows: PredictionRows) -> None:
     build.ones("repeats", places, np.array([hashed % REPEAT_BUCKETS for _, hashed in found]))
 
 
-def _latency(build: Builder, plan: Plan, rows: PredictionRows) -> None:
+def _latency(build: Builder, cohort: Cohort, which: Ints | None, rows: PredictionRows) -> None:
     every = rows.latencies()
     known = np.flatnonzero(~np.isnan(every))
     latency = every[known]
     build.ones("latency_n", known)
     build.ones("latency", known, ddsketch.keys(latency))
-    budget = plan.policy.budgets.latency
-    if budget is not None:
-        build.ones("latency_over", known[latency > budget.limit_ms])
+    limits_ms = cohort.limits_ms if which is None else cohort.limits_ms[which[known]]
+    build.ones("latency_over", known[latency > limits_ms])
 
 
-def _score(build: Builder, plan: Plan, tails: Tails) -> None:
-    score = plan.outcome.score(tails)
+def _score(build: Builder, cohort: Cohort, which: Ints | None, tails: Tails) -> None:
+    outcome = cohort.first.outcome
+    score = outcome.score(tails)
     rows = np.flatnonzero(~np.isnan(score))
+    score = score[rows]
     build.ones("score_n", rows)
-    build.ones("score", rows, np.searchsorted(plan.edges, score[rows], "right"))
-    if "prob_n" in plan.inputs:
-        bins, decided = bin_of(score[rows]), plan.outcome.positive(tails)[rows]
-        build.ones("prob_n", rows, bins)
-        build.ones("prob_n1", rows[decided], bins[decided])
+    if which is None:
+        bins = np.searchsorted(cohort.edges[:, 0], score, "right")
+    else:
+        # Edges are few: comparing with each is cheaper than searching among each plan's own.
+        edges = cohort.edges.take(which[rows], axis=1)
+        bins = np.count_nonzero(edges <= score, axis=0)
+    build.ones("score", rows, bins)
+    if "prob_n" in cohort.first.inputs:
+        tenths, decided = bin_of(score), outcome.positive(tails)[rows]
+        build.ones("prob_n", rows, tenths)
+        build.ones("prob_n1", rows[decided], tenths[decided])

@@ -12,9 +12,9 @@ from detectors.summary import Ints
 from detectors.sums import Sums
 from schemas.overload import Shed
 from schemas.predictions import Arm
+from streams.ingest.cohorts import Cohort
 from streams.ingest.observe import add_answers, add_extras, add_features
 from streams.ingest.panes import Panes, Slots
-from streams.ingest.plan import Plan
 from streams.ingest.routes import Routes
 from streams.ingest.rows import PredictionRows
 from streams.ingest.shedding import Level, sampled
@@ -24,7 +24,7 @@ Lost = dict[Shed, int]
 
 
 def observe_in_part(
-    plan: Plan,
+    cohort: Cohort,
     level: Level,
     rows: PredictionRows,
     tails: Tails,
@@ -32,10 +32,11 @@ def observe_in_part(
     panes: Panes,
     routes: Routes,
 ) -> Lost:
-    """Add n predictions of one plan to their panes, without what a level sheds.
+    """Add n predictions to their panes, without what a level sheds; the cohort has one plan.
 
     Each row is counted, and so is what it lacks, in its own panes.
     """
+    plan = cohort.first
     n_slots = len(slots.distinct)
     own = [routes[slot.route] for slot in slots.distinct]
     every = Sums(plan.inputs, slots.groups, n_slots)
@@ -50,7 +51,7 @@ def observe_in_part(
         without[Shed.SEGMENTS] = whole[sliced]
     kept = rows.take(whole)
     build = Sums(plan.inputs, slots.groups[whole], n_slots)
-    add_answers(build, plan, kept, tails[whole])
+    add_answers(build, cohort, None, kept, tails[whole])
     found = build.sums
     if plan.has_extras and level.sheds(Shed.EXTRAS):
         without[Shed.EXTRAS] = whole
@@ -61,10 +62,10 @@ def observe_in_part(
         chosen = sampled(level, hashes)
         without[Shed.FEATURES] = np.delete(whole, chosen)
         part = Sums(plan.inputs, slots.groups[whole[chosen]], n_slots)
-        add_features(part, plan, kept.take(chosen))
+        add_features(part, cohort, None, kept.take(chosen))
         found = found + part.sums
     else:
-        add_features(build, plan, kept)
+        add_features(build, cohort, None, kept)
     for kind, lacking in without.items():
         every.ones(shed_field(kind), lacking)
     size = plan.counted_size if level.sheds(Shed.SEGMENTS) else plan.segment_size

@@ -18,7 +18,7 @@ from streams.ingest.label_changes import UNLABELLED, LabelChanges, Labels, label
 from streams.ingest.lapse import Lapses
 from streams.ingest.names import Names
 from streams.ingest.observe import count
-from streams.ingest.panes import Panes, Slots
+from streams.ingest.panes import Panes, Slot, Slots
 from streams.ingest.pending import Pending
 from streams.ingest.plan import Plan
 from streams.ingest.routes import Routes
@@ -123,9 +123,11 @@ class Pairing:
             self._save(item.name, beside, last_ms)
         return forgotten
 
-    def waiting_for(self, model: str, block: Block, models: Sequence[str]) -> dict[bytes, Shadows]:
-        """Shadows that are there already, by the name of the answer that now comes."""
-        found = self._store.waiting(keys.SHADOWS, block.names) if model in models else {}
+    def waiting_for(self, block: Block, models: Sequence[str]) -> dict[bytes, Shadows]:
+        """Shadows that are there already, by the name of the answer that now comes; ``models`` are
+        those that have shadows."""
+        shadowed = any(plan.policy.model in models for plan in block.plans) if models else False
+        found = self._store.waiting(keys.SHADOWS, block.names) if shadowed else {}
         return {name: unpack_shadows(value) for name, value in found.items()}
 
     def served_came(
@@ -172,8 +174,8 @@ class Pairing:
         if not (fit and alive) or beside.arm == Arm.SHADOW or shadow.met_ms is not None:
             return False
         shadow.met_ms = served.time_ms
-        start_ms = np.array([plan.pane(shadow.time_ms)], np.int64)
-        slots = Slots.of([shadow.route], [met_part(shadow, served, plan)], start_ms)
+        place = Slot(shadow.route, met_part(shadow, served, plan), plan.pane(shadow.time_ms))
+        slots = Slots([place], np.zeros(1, np.int64))
         count(plan, "n_pair_met", slots, self._panes)
         paired, labels = self._comparable(served), labels_of(served)
         changes.extend(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
-from detectors.summary import Cells, Ints, merge, scatter, sparse
+from detectors.summary import Cells, Ints, cells_in, dense, merge, scatter, sparse
 from schemas.summaries import PaneDelta, Part
+from streams.ingest.codes import coded, crossed, ranked
+from streams.ingest.heap import Heap
 from streams.ingest.plan import Plan
-from streams.ingest.routes import Route, Routes
+from streams.ingest.routes import Routes
+
+Key: TypeAlias = tuple[str, str, str, str, str, str, int, Part]
+"""Model, version, arm, segment, policy, reference, start and part of a pane."""
 
 
 class Slot(NamedTuple):
@@ -39,63 +42,36 @@ class Slots:
     groups: Ints
 
     @classmethod
-    def of(cls, routes: Sequence[int], parts: Sequence[Part], starts_ms: Ints) -> Slots:
-        """Of the route, the part and the start of each row, all of length n.
+    def in_columns(cls, routes: Ints, parts: Ints, starts_ms: Ints) -> Slots:
+        """Of the route, the place of the part in `PARTS`, and the start of each row, shape (n,).
 
         Examples
         --------
-        >>> slots = Slots.of([0, 1, 0], [Part.INPUT] * 3, np.array([60_000, 0, 60_000]))
+        >>> routes, starts_ms = np.array([0, 1, 0]), np.array([60_000, 0, 60_000])
+        >>> slots = Slots.in_columns(routes, np.full(3, PLACES[Part.INPUT]), starts_ms)
         >>> slots.groups.tolist(), slots.distinct[0].start_ms
         ([0, 1, 0], 60000)
         """
-        places = np.array([PARTS.index(part) for part in parts], np.int64)
-        return cls.in_columns(np.array(routes, np.int64), places, starts_ms)
-
-    @classmethod
-    def in_columns(cls, routes: Ints, parts: Ints, starts_ms: Ints) -> Slots:
-        """`of`, with the place of each part in `PARTS`; all of shape (n,)."""
-        codes, groups = _compressed(routes)
-        for more in (starts_ms, parts):
-            values, places = _compressed(more)
-            codes, groups = _compressed(groups * len(values) + places)
-        first = np.empty(len(codes), np.int64)
-        first[groups[::-1]] = np.arange(len(groups) - 1, -1, -1)
-        distinct = [
-            Slot(route, PARTS[part], start_ms)
-            for route, part, start_ms in zip(
-                routes[first].tolist(),
-                parts[first].tolist(),
-                starts_ms[first].tolist(),
-                strict=True,
-            )
-        ]
-        return cls(distinct, groups)
-
-
-def _compressed(values: Ints) -> tuple[Ints, Ints]:
-    """Distinct values, ascending, and the place of each one's among them."""
-    if not len(values):
-        return values, values
-    least, most = int(values.min()), int(values.max())
-    if least == most:
-        return values[:1], np.zeros(len(values), np.int64)
-    span = most - least + 1
-    if span > 4 * len(values) + 1_000:
-        return np.unique(values, return_inverse=True)
-    # Where they lie close together, marking them is much cheaper than sorting.
-    seen = np.zeros(span, np.bool_)
-    seen[values - least] = True
-    places = np.cumsum(seen) - 1
-    return np.flatnonzero(seen) + least, places[values - least]
+        columns = [ranked(values) for values in (routes, parts, starts_ms)]
+        rows, groups = crossed([(values.tolist(), places) for values, places in columns])
+        return cls([Slot(route, PARTS[part], start_ms) for route, part, start_ms in rows], groups)
 
 
 class Panes:
-    """What the rows since the last checkpoint add up to."""
+    """What the rows since the last checkpoint add up to.
+
+    Streams of all segments have features and many rows: each of their panes is a vector. Those of
+    segments are many, with few rows each: what they hold is listed (`Heap`).
+    """
 
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
-        self._sums: dict[tuple[str, str, str, str, str, str, int, Part], Ints] = {}
+        self._numbers: dict[Key, int] = {}
+        self._wholes: dict[Slot, int] = {}
+        self._segments: dict[Slot, list[int]] = {}
+        self._sums: dict[int, Ints] = {}
         self._entries = 0
+        self._heap = Heap()
 
     def add(self, plan: Plan, cells: Cells, slots: Slots, signs: Ints, *, labels: bool) -> None:
         """Add rows of one plan.
@@ -126,71 +102,87 @@ class Panes:
         """
         if segment_size is None:
             segment_size = plan.labels.size if labels else plan.segment_size
-        self.add_wholes(sums, slots.distinct)
-        self.add_segments(sums, slots.distinct, segment_size)
+        self.add_wholes(sums, [self._whole(slot) for slot in slots.distinct])
+        self.add_segments(cells_in(sums[:, :segment_size]), slots.distinct, segment_size)
 
-    def wholes(self, slots: Slots) -> tuple[list[Slot], Ints]:
-        """Slots that differ in segments alone taken together, and the place of each slot's."""
-        places: dict[tuple[int, int, Part], int] = {}
-        distinct: list[Slot] = []
-        of = []
-        for slot in slots.distinct:
-            key = (self._routes.whole_of(slot.route), slot.start_ms, slot.part)
-            place = places.setdefault(key, len(distinct))
-            if place == len(distinct):
-                distinct.append(slot)
-            of.append(place)
-        return distinct, np.array(of, np.int64)
+    def add_cells(self, plan: Plan, cells: Cells, slots: Slots) -> None:
+        """Add little, in the plan's input layout; row i of it is slot i."""
+        self._heap.add([[self._whole(slot)] for slot in slots.distinct], cells)
+        self.add_segments(cells, slots.distinct, plan.segment_size)
 
-    def add_wholes(self, sums: Ints, slots: Sequence[Slot]) -> None:
-        """Add to the streams of all segments; one row of ``sums`` for each slot."""
-        for slot, vector in zip(slots, sums, strict=True):
-            self._merge(self._routes[slot.route], "", slot, vector)
+    def wholes(self, slots: Slots) -> tuple[list[int], Ints]:
+        """Slots that differ in segments alone taken together: the numbers of their panes, and the
+        place of each slot's among them."""
+        return coded([self._whole(slot) for slot in slots.distinct])
 
-    def add_segments(self, sums: Ints, slots: Sequence[Slot], size: int) -> None:
-        """Add the first ``size`` entries to the streams of segments."""
-        for slot, vector in zip(slots, sums, strict=True):
-            route = self._routes[slot.route]
-            for segment in route.segments:
-                self._merge(route, segment, slot, vector[:size])
+    def add_wholes(self, sums: Ints, numbers: Sequence[int]) -> None:
+        """Add to the streams of all segments; one row of ``sums`` for each number of `wholes`."""
+        for number, vector in zip(numbers, sums, strict=True):
+            target = self._sums.get(number)
+            if target is None:
+                self._sums[number] = vector.copy()
+                self._entries += len(vector)
+            else:
+                merge(target, vector)
+
+    def add_segments(self, cells: Cells, slots: Sequence[Slot], size: int) -> None:
+        """Add the first ``size`` entries of what slot i holds, row i of it, to its segments."""
+        numbers = [self._segments.get(slot) or self._new_segments(slot) for slot in slots]
+        self._heap.add(numbers, cells.before(size))
 
     def take(self) -> list[PaneDelta]:
         """All sums that are not zero, in a fixed order; the next rows start from nothing."""
-        deltas = []
-        for key in sorted(self._sums):
-            index, values = sparse(self._sums[key])
-            if index:
-                deltas.append(PaneDelta(*key, index, values))
-        self._sums.clear()
+        found = self._heap.take()
+        for number, vector in self._sums.items():
+            if number in found:
+                index, values = found[number]
+                merge(vector, dense(index, values, len(vector)))
+            found[number] = sparse(vector)
+        deltas = [
+            PaneDelta(*key, *found[number])
+            for key, number in sorted(self._numbers.items())
+            if number in found and found[number][0]
+        ]
+        for held in (self._numbers, self._wholes, self._segments, self._sums):
+            held.clear()
         self._entries = 0
         return deltas
 
     def __len__(self) -> int:
-        return len(self._sums)
+        return len(self._numbers)
 
     @property
     def held_bytes(self) -> int:
         """Memory that the sums take."""
-        return self._entries * 8 + len(self._sums) * PANE_BYTES
+        return self._entries * 8 + self._heap.nbytes + len(self._numbers) * PANE_BYTES
 
-    def _merge(self, route: Route, segment: str, slot: Slot, vector: Ints) -> None:
-        key = (
-            route.model,
-            route.version,
-            route.arm,
-            segment,
-            route.policy,
-            route.reference,
-            slot.start_ms,
-            slot.part,
-        )
-        target = self._sums.get(key)
-        if target is None:
-            self._sums[key] = vector.copy()
-            self._entries += len(vector)
-        elif len(vector) <= len(target):
-            merge(target[: len(vector)], vector)
-        else:
-            self._sums[key] = vector.copy()
-            self._entries += len(vector) - len(target)
-            merge(self._sums[key][: len(target)], target)
+    def _whole(self, slot: Slot) -> int:
+        """The number of the pane of all segments."""
+        number = self._wholes.get(slot)
+        if number is None:
+            (number,) = self._numbered(slot, ("",))
+            self._wholes[slot] = number
+        return number
+
+    def _new_segments(self, slot: Slot) -> list[int]:
+        """The numbers of the panes of segments."""
+        numbers = self._numbered(slot, self._routes[slot.route].segments)
+        self._segments[slot] = numbers
+        return numbers
+
+    def _numbered(self, slot: Slot, segments: Sequence[str]) -> list[int]:
+        route, numbers = self._routes[slot.route], self._numbers
+        keys = [
+            (
+                route.model,
+                route.version,
+                route.arm,
+                segment,
+                route.policy,
+                route.reference,
+                slot.start_ms,
+                slot.part,
+            )
+            for segment in segments
+        ]
+        return [numbers.setdefault(key, len(numbers)) for key in keys]

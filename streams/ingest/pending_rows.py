@@ -8,13 +8,13 @@ checkpoint is held here until it is taken.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
 from detectors.summary import Ints
 from streams.ingest.changes import Piece
+from streams.ingest.found import Found, by_width, split
 from streams.ingest.hash_index import HashIndex, Slots, addresses_of, collisions
 from streams.ingest.keys import HOUR_MS
 from streams.ingest.label_groups import SLOT_BITS, SLOTS, LabelGroups, merge
@@ -25,43 +25,8 @@ from streams.ingest.ragged import Octets
 from streams.ingest.rows import Bools
 from streams.ingest.tables import LAST, Base, Table, hour_key, read_page_keys
 
-_NOTHING = np.zeros(0, np.int64)
 _LOADED = 1 << 12
 """Pages whose hashes are put in order together when a shard starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Pending predictions that were looked for.
-
-    Parameters
-    ----------
-    rows
-        Which of the names have one, shape (n,).
-    addresses
-        Where each is, for `PendingRows.update`, shape (n,).
-    until_ms
-        When each lapses, shape (n,): once the watermark is past that, it is none, whether it has
-        left by now or not.
-    groups
-        Records by their length: which of the n, and their records, shape (k, width).
-    """
-
-    rows: Ints
-    addresses: Ints
-    until_ms: Ints
-    groups: Sequence[tuple[Ints, Octets]]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def records(self) -> list[bytes]:
-        """The record of each, n in all."""
-        records = [b""] * len(self)
-        for places, table in self.groups:
-            for place, record in zip(places.tolist(), split(table), strict=True):
-                records[place] = record
-        return records
 
 
 class PendingRows:
@@ -151,7 +116,7 @@ class PendingRows:
             hits[left[same]] = True
             parts.append(part)
             left, places = left[~same], places[~same] + 1
-        return Search(self._age, ends, hits), _together(parts)
+        return Search(self._age, ends, hits), Found.together(parts)
 
     def _insert(self, names: Names, records: Octets, until_ms: Ints) -> None:
         self._make_room(len(names))
@@ -276,7 +241,8 @@ class PendingRows:
     def _load(self) -> None:
         """Take over what the base has."""
         slots: list[Slots] = [np.zeros(0, np.uint64)]
-        places: list[tuple[Ints, Ints, Ints]] = [(_NOTHING, _NOTHING, _NOTHING)]
+        nothing = np.zeros(0, np.int64)
+        places: list[tuple[Ints, Ints, Ints]] = [(nothing, nothing, nothing)]
         hashed = self._base.scan(b"", LAST, Table.HASHES)
         while some := list(islice(hashed, _LOADED)):
             hours, numbers = read_page_keys([key for key, _ in some])
@@ -306,51 +272,6 @@ class PendingRows:
         names = Names(pages.data, *pages.names(which, rows))
         newest: dict[bytes, int] = {}
         for row in np.argsort(until_ms, kind="stable").tolist():
-            newest[names.name(row)] = row
+            newest[names[row]] = row
         kept = set(newest.values())
         return [place for row, place in enumerate(alike.tolist()) if row not in kept]
-
-
-def split(table: Octets) -> list[bytes]:
-    """The rows of a table of shape (n, width)."""
-    width, joined = table.shape[1], table.tobytes()
-    return [joined[i * width : (i + 1) * width] for i in range(len(table))]
-
-
-def by_width(records: Octets | Sequence[bytes]) -> Iterator[tuple[Ints, Octets]]:
-    """Records by their length: which of the n, and the records, shape (k, width)."""
-    if not len(records):
-        return
-    if isinstance(records, np.ndarray):
-        yield np.arange(len(records)), records
-        return
-    widths = np.fromiter(map(len, records), np.int64, len(records))
-    for width in np.unique(widths).tolist():
-        rows = np.flatnonzero(widths == width)
-        joined = b"".join([records[row] for row in rows.tolist()])
-        yield rows, np.frombuffer(joined, np.uint8).reshape(len(rows), width)
-
-
-def _together(parts: Sequence[Found]) -> Found:
-    """What was found in several rounds, in order of rows."""
-    parts = [part for part in parts if len(part)]
-    if len(parts) < 2:
-        return parts[0] if parts else Found(_NOTHING, _NOTHING, _NOTHING, ())
-    rows = np.concatenate([part.rows for part in parts])
-    order = np.argsort(rows)
-    places = np.empty(len(rows), np.int64)
-    places[order] = np.arange(len(rows))
-    starts = np.cumsum([0, *(len(part) for part in parts)])
-    groups: dict[int, list[tuple[Ints, Octets]]] = {}
-    for start, part in zip(starts.tolist(), parts, strict=False):
-        for each, records in part.groups:
-            groups.setdefault(records.shape[1], []).append((places[start + each], records))
-    return Found(
-        rows[order],
-        np.concatenate([part.addresses for part in parts])[order],
-        np.concatenate([part.until_ms for part in parts])[order],
-        [
-            (np.concatenate([rows for rows, _ in same]), np.concatenate([each for _, each in same]))
-            for same in groups.values()
-        ],
-    )

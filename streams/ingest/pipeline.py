@@ -24,7 +24,8 @@ from streams.ingest.plan import Plans
 from streams.ingest.predictions import Predictions
 from streams.ingest.routes import Route, Routes
 from streams.ingest.shedding import levels_after
-from streams.ingest.store import Base, Overlay
+from streams.ingest.store import Overlay
+from streams.ingest.tables import Base
 from streams.ingest.watermark import BEFORE_ALL
 from streams.records import Record, Records, columns_of
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from detectors.answers import Answers, answers_of
 from detectors.embeddings.columns import EmbeddingColumn, columns_of
 from detectors.inputs import (
     Feature,
-    Features,
     counted_fields,
     features_of,
     input_layout,
     score_edges,
 )
+from detectors.numeric import NumericFeature
 from detectors.outcomes import Outcome, layout, outcome_of
 from detectors.outcomes.feedback import PAIRED, SHARED, sources_of
 from detectors.summary import Floats, Ints, Layout
@@ -26,12 +26,12 @@ from schemas.base import MAX_TIME_MS
 from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.control import Control
-
-T = TypeVar("T", bound=Hashable)
+from streams.durations import Durations
+from streams.ingest.codes import coded
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Durations):
     """A policy, its reference and the layouts they give."""
 
     policy: Policy
@@ -55,14 +55,14 @@ class Plan:
         return features_of(self.policy, self.reference)
 
     @cached_property
-    def summed(self) -> Features:
-        """The features as they are summed."""
-        return Features(self.inputs, self.features)
+    def numeric(self) -> tuple[str, ...]:
+        """Names of numeric features."""
+        return tuple(one.name for one in self.features if isinstance(one, NumericFeature))
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """Names of features that are not numeric."""
-        return tuple(one.name for one in self.summed.others)
+        """Names of the other features."""
+        return tuple(one.name for one in self.features if not isinstance(one, NumericFeature))
 
     @cached_property
     def embeddings(self) -> tuple[EmbeddingColumn, ...]:
@@ -85,11 +85,15 @@ class Plan:
         return len(counted_fields(self.policy))
 
     @cached_property
+    def asks(self) -> bool:
+        """Whether a prediction itself may be a reason to ask for its review."""
+        review = self.policy.review
+        return bool(review.flagged or review.uncertain or review.audit)
+
+    @cached_property
     def has_extras(self) -> bool:
         """Whether anything is done with rows that is given up first."""
-        review = self.policy.review
-        asks = bool(review.flagged or review.uncertain or review.audit)
-        return asks or bool(self.embeddings) or "repeats" in self.inputs
+        return self.asks or bool(self.embeddings) or "repeats" in self.inputs
 
     @cached_property
     def labels(self) -> Layout:
@@ -122,41 +126,6 @@ class Plan:
         return self.policy.task in PAIRED
 
     @cached_property
-    def pane_ms(self) -> int:
-        """Length of a pane."""
-        return self.policy.pane_ms
-
-    @cached_property
-    def window_ms(self) -> int:
-        """Length of a window."""
-        return self.policy.window_ms
-
-    @cached_property
-    def lateness_ms(self) -> int:
-        """How late a prediction may be to count as on time."""
-        return self.policy.lateness_ms
-
-    @cached_property
-    def label_lateness_ms(self) -> int:
-        """How late feedback may be to count as on time."""
-        return self.policy.label_lateness_ms
-
-    @cached_property
-    def maturity_ms(self) -> int:
-        """Age, after the end of the window, at which labels are judged."""
-        return self.policy.maturity_ms
-
-    @cached_property
-    def horizon_ms(self) -> int:
-        """How long a prediction waits for feedback."""
-        return self.policy.horizon_ms
-
-    @cached_property
-    def kept_ms(self) -> int:
-        """How long a pending prediction is kept, past its time, on both watermarks."""
-        return self.horizon_ms + self.lateness_ms + self.label_lateness_ms
-
-    @cached_property
     def sample(self) -> float:
         """Share of predictions that wait for a label."""
         return self.policy.join.sample
@@ -178,67 +147,6 @@ class Plan:
     def window_end(self, time_ms: int) -> int:
         """End of the window of a time."""
         return time_ms - time_ms % self.window_ms + self.window_ms
-
-
-def coded(values: Sequence[T]) -> tuple[list[T], Ints]:
-    """Distinct values in order of their first, and the place of each one's.
-
-    Examples
-    --------
-    >>> coded(["b", "a", "b"])
-    (['b', 'a'], array([0, 1, 0]))
-    """
-    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    if len(places) == 1:
-        return list(places), np.zeros(len(values), np.int64)
-    codes = np.fromiter(map(places.__getitem__, values), np.int64, len(values))
-    return list(places), codes
-
-
-def first_of(places: Ints, count: int) -> Ints:
-    """The first row of each of ``count`` places; -1 where one has none.
-
-    Examples
-    --------
-    >>> first_of(np.array([0, 0, 1, 0]), 2).tolist()
-    [0, 2]
-    """
-    first: Ints = np.full(count, -1)
-    first[places[::-1]] = np.arange(len(places) - 1, -1, -1)
-    return first
-
-
-def crossed(columns: Sequence[tuple[Sequence[T], Ints]]) -> tuple[list[tuple[T, ...]], Ints]:
-    """Distinct rows of coded columns in order of their first, and the place of each row's.
-
-    Parameters
-    ----------
-    columns
-        As `coded` gives them, with codes of shape (n,); one at least.
-
-    Examples
-    --------
-    >>> rows, places = crossed([coded(["b", "a", "b", "b"]), coded([1, 1, 2, 1])])
-    >>> rows, places.tolist()
-    ([('b', 1), ('a', 1), ('b', 2)], [0, 1, 2, 0])
-    """
-    codes, span = columns[0][1], len(columns[0][0])
-    for values, more in columns[1:]:
-        if len(values) > 1:
-            codes, span = codes * len(values) + more, span * len(values)
-        if span > 4 * len(codes) + 1_000:
-            _, codes = np.unique(codes, return_inverse=True)
-            span = len(codes)
-    first = first_of(codes, span)
-    present = np.flatnonzero(first >= 0)
-    order = np.argsort(first[present])
-    places = np.empty(span, np.int64)
-    places[present[order]] = np.arange(len(present))
-    rows = [
-        tuple(values[int(column[row])] for values, column in columns)
-        for row in first[present[order]].tolist()
-    ]
-    return rows, places[codes]
 
 
 Spell: TypeAlias = tuple[int, int, Plan]
@@ -286,8 +194,14 @@ class Plans:
         found = {hash_: policy for hash_, policy in known.items() if policy is not None}
         return found | {plan.policy_hash: plan.policy for plan in self._plans.values()}
 
-    def at_each(self, models: Sequence[str], times_ms: Sequence[int]) -> list[Plan | None]:
-        """`at` for many rows; a model is looked up once where it has one plan for all of them.
+    def in_codes(
+        self, models: Sequence[str], codes: Ints, times_ms: Ints
+    ) -> tuple[list[Plan | None], Ints]:
+        """`at` for n rows, of which row i is of ``models[codes[i]]``.
+
+        Returns
+        -------
+        The plans, and the place among them of each row's, shape (n,).
 
         Examples
         --------
@@ -301,33 +215,11 @@ class Plans:
         ...     )
         ...     for record in (known, start):
         ...         control.apply("policies", record.model_dump_json().encode())
-        >>> found = Plans(control).at_each(["m", "x", "m", "m"], [100, 150, 200, 50])
-        >>> [plan and plan.policy.window for plan in found]
-        ['5m', None, '1h', None]
+        >>> codes, times_ms = np.array([0, 1, 0, 0]), np.array([100, 150, 200, 50])
+        >>> found, which = Plans(control).in_codes(["m", "x"], codes, times_ms)
+        >>> [plan and plan.policy.window for plan in found], which.tolist()
+        (['5m', None, '1h'], [0, 1, 2, 1])
         """
-        if not models:
-            return []
-        first_ms, last_ms = min(times_ms), max(times_ms)
-        active = self._control.active
-        steady = {
-            model: self.at(model, last_ms)
-            for model in set(models)
-            if active(model, first_ms) is active(model, last_ms)
-        }
-        return [
-            steady[model] if model in steady else self.at(model, time_ms)
-            for model, time_ms in zip(models, times_ms, strict=True)
-        ]
-
-    def in_columns(self, models: Sequence[str], times_ms: Ints) -> tuple[list[Plan | None], Ints]:
-        """`at` for n rows: the plans, and the place among them of each row's, shape (n,)."""
-        distinct, codes = coded(models)
-        return self.in_codes(distinct, codes, times_ms)
-
-    def in_codes(
-        self, models: Sequence[str], codes: Ints, times_ms: Ints
-    ) -> tuple[list[Plan | None], Ints]:
-        """`in_columns` for n rows of which row i is of ``models[codes[i]]``."""
         if not len(codes):
             return [], np.zeros(0, np.int64)
         first_ms, last_ms = int(times_ms.min()), int(times_ms.max())

@@ -18,7 +18,10 @@ from streams.ingest.admit import PartitionsOf, lacks_policy, timed
 from streams.ingest.admit_predictions import admit_predictions, too_many_versions
 from streams.ingest.block import Block
 from streams.ingest.checkpoint import Notes, ShardState
+from streams.ingest.codes import coded
+from streams.ingest.cohorts import Cohort, Cohorts, Member
 from streams.ingest.feedback import Feedback
+from streams.ingest.found import Found
 from streams.ingest.json_predictions import JsonPredictions, Run
 from streams.ingest.label_changes import LabelChanges
 from streams.ingest.lapse import Lapses
@@ -28,7 +31,7 @@ from streams.ingest.observe_in_part import observe_in_part
 from streams.ingest.pairing import Pairing
 from streams.ingest.panes import PLACES, Panes, Slots
 from streams.ingest.pending import Pending, pack_new, unpack_waiting
-from streams.ingest.plan import Plan, Plans, coded
+from streams.ingest.plan import Plans
 from streams.ingest.ragged import Octets
 from streams.ingest.routes import Routes
 from streams.ingest.rows import PredictionRows
@@ -37,7 +40,7 @@ from streams.ingest.sampling import sampled_in, until_ms
 from streams.ingest.shadows import Shadows
 from streams.ingest.shedding import Level
 from streams.ingest.spells import spells_of
-from streams.ingest.store import Found, Overlay
+from streams.ingest.store import Overlay
 from streams.records import Records
 
 
@@ -75,6 +78,7 @@ class Predictions:
         self._feedback = feedback
         self._notes = notes
         self._json = JsonPredictions()
+        self._cohorts = Cohorts()
 
     def take(self, records: Records) -> None:
         """Take records of the predictions topic in order of offset."""
@@ -156,15 +160,16 @@ class Predictions:
         changes.add_to(self._panes)
 
     def _insert(self, block: Block, early: Mapping[bytes, bytes], changes: LabelChanges) -> None:
-        """Count new predictions plan by plan, and let those of the sample wait for their truth."""
+        """Count new predictions, and let those of the sample wait for their truth."""
         inside = sampled_in(block)
         lapse_ms = until_ms(block, inside)
         widths: defaultdict[int, list[tuple[Ints, Octets]]] = defaultdict(list)
         # Names are taken all at once: of rows of many models most takes would be for nothing.
         nameless = replace(block)
-        for plan, chosen in block.by_plan():
+        for member in self._cohorts.split(block, self._state.levels):
+            chosen = member.rows
             kept = np.flatnonzero(inside[chosen])
-            packed = self._observe(plan, nameless.take(chosen), kept, early, changes)
+            packed = self._observe(member, nameless.take(chosen), kept, early, changes)
             widths[packed.shape[1]].append((chosen[kept], packed))
         outside = np.flatnonzero(~inside)
         if outside.size:
@@ -179,7 +184,7 @@ class Predictions:
         """Count feedback that waited for predictions outside of the sample."""
         if not early:
             return
-        for row, name in enumerate(block.names.each()):
+        for row, name in enumerate(block.names):
             if name in early:
                 model = block.plan(row).policy.model
                 self._notes.tally.sampled_out[model] += len(unpack_waiting(early[name]))
@@ -200,43 +205,49 @@ class Predictions:
 
     def _observe(
         self,
-        plan: Plan,
+        member: Member,
         block: Block,
         kept: Ints,
         early: Mapping[bytes, bytes],
         changes: LabelChanges,
     ) -> Octets:
-        """Add predictions of one plan to their panes; records of those in the sample, ``kept``."""
+        """Add predictions of a cohort to their panes; records of those in the sample, ``kept``."""
+        cohort, which, plan = member.cohort, member.which, member.cohort.first
         tails = block.rows.tails(plan.outcome)
-        slots = _slots(plan, block)
-        level = self._add(plan, block.rows, tails, slots)
+        slots = _slots(cohort, which, block)
+        level = self._add(cohort, which, block.rows, tails, slots)
         count_cut(plan, block.numbered, slots, self._panes)
-        self._count_new(plan, block)
+        self._count_new(block)
         if plan.sample < 1.0:
             block, tails = block.take(kept), tails[kept]
-            count(plan, SAMPLED, _slots(plan, block), self._panes)
-        if not level.sheds(Shed.EXTRAS):
-            self._notes.reviews += review.requests(plan, block, tails, self._routes)
+            which = None if which is None else which[kept]
+            count(plan, SAMPLED, _slots(cohort, which, block), self._panes)
+        if not level.sheds(Shed.EXTRAS) and any(each.asks for each in cohort.plans):
+            for each, rows in block.by_plan():
+                asked = review.requests(each, block.take(rows), tails[rows], self._routes)
+                self._notes.reviews += asked
         packed = pack_new(~block.late, block.routes, block.rows.times_ms, tails)
-        shadows = self._pairing.waiting_for(plan.policy.model, block, self._state.shadowed)
+        shadows = self._pairing.waiting_for(block, self._state.shadowed)
         if early or shadows:
-            self._meet(plan, block, packed, early, shadows, changes)
+            self._meet(block, packed, early, shadows, changes)
         return packed
 
-    def _add(self, plan: Plan, rows: PredictionRows, tails: Tails, slots: Slots) -> Level:
+    def _add(
+        self, cohort: Cohort, which: Ints | None, rows: PredictionRows, tails: Tails, slots: Slots
+    ) -> Level:
         """Add rows to their panes at the level of shedding in force, which is returned."""
+        plan = cohort.first
         level = Level(self._state.levels.get(plan.policy_hash, Level.NONE))
         if level is Level.NONE:
-            observe(plan, rows, tails, slots, self._panes)
+            observe(cohort, which, rows, tails, slots, self._panes)
             return level
-        lost = observe_in_part(plan, level, rows, tails, slots, self._panes, self._routes)
+        lost = observe_in_part(cohort, level, rows, tails, slots, self._panes, self._routes)
         for kind, n in lost.items():
             self._notes.tally.shed[plan.policy.model, kind] += n
         return level
 
     def _meet(
         self,
-        plan: Plan,
         block: Block,
         packed: Octets,
         early: Mapping[bytes, bytes],
@@ -244,16 +255,14 @@ class Predictions:
         changes: LabelChanges,
     ) -> None:
         """Let feedback and shadows that came first meet their predictions."""
-        meeting = [
-            row for row, name in enumerate(block.names.each()) if name in early or name in shadows
-        ]
+        meeting = [row for row, name in enumerate(block.names) if name in early or name in shadows]
         items = block.take(np.array(meeting, np.int64)).admitted()
         for row, item in zip(meeting, items, strict=True):
             pending = Pending.unpack(packed[row].tobytes())
             if item.name in early:
                 waiting = unpack_waiting(early[item.name])
                 name = item.row.event.prediction_id
-                self._feedback.meet(name, pending, waiting, plan, changes)
+                self._feedback.meet(name, pending, waiting, item.plan, changes)
                 self._store.delete(keys.WAITING + item.name)
             if item.name in shadows:
                 self._pairing.served_came(item, pending, shadows[item.name], changes)
@@ -270,15 +279,16 @@ class Predictions:
         fresh = block.take(split.fresh)
         models = {plan.policy.model for plan, _ in fresh.by_plan()}
         self._state.shadowed = tuple(sorted({*self._state.shadowed, *models}))
-        served_ms = dict(zip(served.names.each(), served.watermarks_ms.tolist(), strict=True))
+        served_ms = dict(zip(served.names, served.watermarks_ms.tolist(), strict=True))
         for plan, chosen in fresh.by_plan():
             group = fresh.take(chosen)
             tails = group.rows.tails(plan.outcome)
-            slots = _slots(plan, group)
-            self._add(plan, group.rows, tails, slots)
+            cohort = self._cohorts.alone(plan)
+            slots = _slots(cohort, None, group)
+            self._add(cohort, None, group.rows, tails, slots)
             count_cut(plan, group.numbered, slots, self._panes)
             places = split.fresh[chosen]
-            paired = _slots(plan, group.take(np.flatnonzero(inside[places])))
+            paired = _slots(cohort, None, group.take(np.flatnonzero(inside[places])))
             for field in ("n_pair", SAMPLED) if plan.sample < 1.0 else ("n_pair",):
                 count(plan, field, paired, self._panes)
             self._state.pending -= self._pairing.shadows_came(
@@ -290,13 +300,16 @@ class Predictions:
                 served_ms,
                 changes,
             )
-            self._count_new(plan, group)
+            self._count_new(group)
 
-    def _count_new(self, plan: Plan, block: Block) -> None:
+    def _count_new(self, block: Block) -> None:
         self._state.pending += len(block)
-        model, tally = plan.policy.model, self._notes.tally
-        tally.predictions[model] += len(block)
-        tally.late[model] += int(block.late.sum())
+        tally = self._notes.tally
+        counts, late = np.bincount(block.which), np.bincount(block.which, block.late)
+        for place in np.flatnonzero(counts).tolist():
+            model = block.plans[place].policy.model
+            tally.predictions[model] += int(counts[place])
+            tally.late[model] += int(late[place])
 
     def _count_duplicates(self, block: Block) -> None:
         self._count("n_duplicate", block)
@@ -305,11 +318,12 @@ class Predictions:
 
     def _count(self, field: str, block: Block) -> None:
         """Count rows that are not observed in one field of their panes."""
-        for plan, chosen in block.by_plan():
-            count(plan, field, _slots(plan, block.take(chosen)), self._panes)
+        for cohort, rows, which in self._cohorts.split(block, ()):
+            count(cohort.first, field, _slots(cohort, which, block.take(rows)), self._panes)
 
 
-def _slots(plan: Plan, block: Block) -> Slots:
-    """Where rows of one plan count."""
+def _slots(cohort: Cohort, which: Ints | None, block: Block) -> Slots:
+    """Where rows of a cohort count."""
     parts = np.where(block.late, PLACES[Part.LATE_INPUT], PLACES[Part.INPUT])
-    return Slots.in_columns(block.routes, parts, block.starts_ms(plan))
+    starts_ms = cohort.starts_ms(block.rows.times_ms, which)
+    return Slots.in_columns(block.routes, parts, starts_ms)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.summary import Ints
-from streams.ingest.rows import Bools
 
 Octets: TypeAlias = NDArray[np.uint8]
 
@@ -26,7 +25,7 @@ def gather(data: Octets, starts: Ints, lengths: Ints) -> Octets:
         return data[:0]
     length = int(lengths[0])
     if not (lengths == length).all():
-        ragged: Octets = data[_places(starts, lengths)]
+        ragged: Octets = data[spread(starts, lengths)]
         return ragged
     if (starts[1:] - starts[:-1] == length).all():
         first = int(starts[0])
@@ -35,7 +34,7 @@ def gather(data: Octets, starts: Ints, lengths: Ints) -> Octets:
     return table.reshape(-1)
 
 
-def equal(a: Octets, a_starts: Ints, b: Octets, b_starts: Ints, lengths: Ints) -> Bools:
+def equal(a: Octets, a_starts: Ints, b: Octets, b_starts: Ints, lengths: Ints) -> NDArray[np.bool_]:
     """Whether strings of two arrays, pair by pair of one length, are the same; shape (n,).
 
     Examples
@@ -54,7 +53,14 @@ def equal(a: Octets, a_starts: Ints, b: Octets, b_starts: Ints, lengths: Ints) -
     return same
 
 
-def _places(starts: Ints, lengths: Ints) -> Ints:
+def spread(starts: Ints, lengths: Ints) -> Ints:
+    """Where each byte of n strings lies, given where each string starts, shape (n,).
+
+    Examples
+    --------
+    >>> spread(np.array([3, 0]), np.array([2, 1])).tolist()
+    [3, 4, 0]
+    """
     before = np.cumsum(lengths) - lengths
     places: Ints = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
     return places

@@ -66,16 +66,16 @@ class _Asked:
 
 def requests(plan: Plan, block: Block, tails: Tails, routes: Routes) -> list[ReviewRequest]:
     """Requests for n new predictions of one plan. Only what the baseline served is asked for."""
-    review = plan.policy.review
-    if not (review.flagged or review.uncertain or review.audit):
+    if not plan.asks:
         return []
+    review = plan.policy.review
     score = plan.outcome.score(tails)
     place = _reasons(plan, tails, score)
     candidates = np.flatnonzero(place < len(REASONS))
     shares = np.array([review.share(reason) for reason in REASONS])
     seeds = np.array([_SEEDS[reason] for reason in REASONS], np.uint64)
     reasons = place[candidates]
-    drawn = draws([block.names.name(i) for i in candidates.tolist()], seeds[reasons])
+    drawn = draws([block.names[i] for i in candidates.tolist()], seeds[reasons])
     found = []
     for i in candidates[drawn < shares[reasons]].tolist():
         event = block.rows.event(i)

@@ -19,8 +19,9 @@ import numpy as np
 
 from detectors.summary import Ints
 from schemas.summaries import OTHER
+from streams.ingest.codes import crossed, first_of
 from streams.ingest.numbered import REFUSED, Found, Numbered
-from streams.ingest.plan import Plan, Plans, crossed, first_of
+from streams.ingest.plan import Plan, Plans
 from streams.ingest.rows import Kind
 
 MAX_LENGTH = 200
@@ -64,12 +65,11 @@ class Routes:
         self._deployed = deployed
         self._routes: list[Route] = []
         self._numbers: dict[_Identity, int] = {}
-        self._wholes: dict[_Identity, int] = {}
-        self._whole_of: list[int] = []
         self._values: defaultdict[str, set[str]] = defaultdict(set)
         self._versions: defaultdict[str, set[str]] = defaultdict(set)
         self._new_versions: Counter[tuple[str, int]] = Counter()
         self._new_combinations: Counter[tuple[str, str, str, int]] = Counter()
+        self._seen: defaultdict[tuple[str, str], dict[Kind, Found]] = defaultdict(dict)
         self._saved = 0
 
     def __getitem__(self, number: int) -> Route:
@@ -77,10 +77,6 @@ class Routes:
 
     def __len__(self) -> int:
         return len(self._routes)
-
-    def whole_of(self, number: int) -> int:
-        """One number for all routes that differ in segments alone."""
-        return self._whole_of[number]
 
     def find(self, plan: Plan, kind: Kind, time_ms: int) -> Found:
         """The route of a kind of rows: version, arm, and the values of the policy's slices."""
@@ -115,6 +111,16 @@ class Routes:
         whole = _route(plan, version, arm, (), time_ms)
         number = self._numbers.get(_identity(whole))
         return Found(self._append(whole) if number is None else number, present & ~long, long)
+
+    def _find(self, plan: Plan, kind: Kind, time_ms: int) -> Found:
+        """`find`, at once where all of a kind has room: what has found it keeps it."""
+        seen = self._seen[plan.policy_hash, plan.reference_hash]
+        found = seen.get(kind)
+        if found is None:
+            found = self.find(plan, kind, time_ms)
+            if found.number != REFUSED and not found.capped and not found.long:
+                seen[kind] = found
+        return found
 
     def find_each(
         self,
@@ -154,7 +160,7 @@ class Routes:
             pairs = [(plans[place], kinds[group]) for place, group in crosses]
             first = first_of(places, len(pairs))
         found = [
-            self.find(plan, kind, time_ms)
+            self._find(plan, kind, time_ms)
             for (plan, kind), time_ms in zip(pairs, times_ms[first].tolist(), strict=True)
         ]
         return Numbered.of(found, places)
@@ -188,7 +194,6 @@ class Routes:
     def _append(self, route: Route) -> int:
         number = self._numbers[_identity(route)] = len(self._routes)
         self._routes.append(route)
-        self._whole_of.append(self._wholes.setdefault(_identity(route, segments=()), number))
         self._values[route.model].update(
             segment for segment in route.segments if not segment.endswith(f"={OTHER}")
         )
@@ -218,13 +223,13 @@ def _route(plan: Plan, version: str, arm: str, segments: tuple[str, ...], time_m
     return Route(model, version, arm, segments, policy, reference, time_ms)
 
 
-def _identity(route: Route, segments: tuple[str, ...] | None = None) -> _Identity:
-    """All but the time; with other segments, where they are given."""
+def _identity(route: Route) -> _Identity:
+    """All but the time."""
     return (
         route.model,
         route.version,
         route.arm,
-        route.segments if segments is None else segments,
+        route.segments,
         route.policy,
         route.reference,
     )

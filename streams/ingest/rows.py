@@ -1,14 +1,15 @@
 """Predictions in columns: what INGEST asks of them, whatever they came as.
 
-`JsonRows` are events decoded one by one, `ArrowRows` the columns of an Arrow batch. Both answer
-alike for the same events; what is rare (a dead letter, a shadow, a request for review) is asked
-for row by row, as an event.
+`TypedRows` are columns made of JSON events of one known model, `JsonRows` any other events,
+`MixedRows` both in turn, `ArrowRows` the columns of Arrow batches. All answer alike for the same
+events; what is rare (a dead letter, a shadow, a request for review) is asked for row by row, as an
+event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, Self, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from detectors.outcomes.contract import Outcome, Tails
 from detectors.summary import Floats, Ints
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotPrediction
+from streams.ingest.strings import Strings
 from streams.records import Record
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -29,21 +31,23 @@ Kind: TypeAlias = tuple[str | None, ...]
 class PredictionRows(Protocol):
     """n predictions of one partition, in order of offset."""
 
-    times_ms: Ints
-    """Event time, shape (n,)."""
+    @property
+    def times_ms(self) -> Ints:
+        """Event time, shape (n,)."""
 
-    stamps_ms: Ints
-    """The broker's time of the record that held each, shape (n,)."""
+    @property
+    def stamps_ms(self) -> Ints:
+        """The broker's time of the record that held each, shape (n,)."""
 
     def __len__(self) -> int: ...
 
-    def take(self, rows: Ints) -> Self:
+    def take(self, chosen: Ints) -> PredictionRows:
         """Some of the rows, ascending."""
 
     def models(self) -> tuple[Sequence[str], Ints]:
         """The models, and the place among them of each row's, shape (n,)."""
 
-    def keys(self) -> Sequence[bytes]:
+    def keys(self) -> Strings:
         """What each row is keyed by (`schemas.predictions.partition_key`), in UTF-8."""
 
     def shadows(self) -> Bools:
@@ -88,3 +92,7 @@ class PredictionRows(Protocol):
 
     def refused(self, row: int, reason: Reason, message: str, *, field: str) -> DeadLetter:
         """A dead letter for one row; that of a batch holds the row alone."""
+
+    def untyped(self) -> Iterator[tuple[int, HotPrediction]]:
+        """Rows and their events, where features were read by no type of the model; those with
+        signals are not among them, since no type reads signals."""

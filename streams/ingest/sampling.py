@@ -16,10 +16,10 @@ from detectors.summary import Floats, Ints
 from streams.ingest.admit_feedback import Heard
 from streams.ingest.block import Block
 from streams.ingest.draw import uniform
+from streams.ingest.found import Found
 from streams.ingest.names import Hashes, Names
 from streams.ingest.plan import Plans, Spell
 from streams.ingest.rows import Bools
-from streams.ingest.store import Found
 
 _SEED: Final = np.uint64(0xD1B54A32D192ED03)
 """Who is in the sample does not follow from any other use of the hash."""

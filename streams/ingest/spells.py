@@ -11,7 +11,7 @@ def spells_of(block: Block) -> list[Block]:
     """Rows cut where one has lapsed before a later one: then its id may be used again."""
     if not len(block):
         return []
-    kept_ms = min(plan.least_kept_ms for plan, _ in block.by_plan())
+    kept_ms = min(block.plans[place].least_kept_ms for place in np.unique(block.which).tolist())
     if block.watermarks_ms[-1] <= block.rows.times_ms.min() + kept_ms:
         return [block]
     times_ms = block.rows.times_ms.tolist()

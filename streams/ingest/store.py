@@ -13,13 +13,12 @@ from functools import partial
 from detectors.summary import Ints
 from streams.ingest import keys
 from streams.ingest.changes import Changes, Values
+from streams.ingest.found import Found
 from streams.ingest.hints import Hints
 from streams.ingest.names import Names
-from streams.ingest.pending_rows import Found, PendingRows
+from streams.ingest.pending_rows import PendingRows
 from streams.ingest.ragged import Octets
 from streams.ingest.tables import Base
-
-__all__ = ["Base", "Found", "Overlay"]
 
 
 class Overlay:
@@ -65,7 +64,7 @@ class Overlay:
 
     def waiting(self, kind: bytes, names: Names) -> dict[bytes, bytes]:
         """Values of a kind that names have."""
-        some = [names.name(row) for row in self._hints[kind].among(names).tolist()]
+        some = [names[row] for row in self._hints[kind].among(names).tolist()]
         values = self.get_many([kind + name for name in some])
         return {name: value for name, value in zip(some, values, strict=True) if value is not None}
 

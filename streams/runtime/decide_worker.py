@@ -144,6 +144,8 @@ class DecideWorker:
 
     def _drop(self) -> None:
         self._commits.drop()
+        self._worker_metrics.forget()
+        self._shown.forget()
         self._owned.clear()
 
     def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:
@@ -254,12 +256,12 @@ class DecideWorker:
         for letter in letters:
             self._sender.send(letter)
         self._sender.flush()
-        for _, outputs in said:
-            self._show(outputs)
-        for number, outputs in said:
-            if outputs.windows:
-                # Only tests of windows spend, and adding up what thousands spent takes time.
-                self._shown.budgets(self._owned[number].decide.budgets())
+        if self._metrics.is_read:
+            for number, outputs in said:
+                self._show(outputs)
+                if outputs.windows:
+                    # Only tests of windows spend, and adding up what thousands spent takes time.
+                    self._shown.budgets(self._owned[number].decide.budgets())
         self._worker_metrics.committed(self._clock, started_ms)
         self._worker_metrics.lag(self._member.lag())
 
@@ -276,8 +278,7 @@ class DecideWorker:
         return checkpoint.messages(topic, number, f"decide/{number}", changes)
 
     def _show(self, outputs: Outputs) -> None:
-        for result in outputs.windows:
-            self._shown.window(result)
+        self._shown.windows(outputs.windows)
         for alert in outputs.alerts:
             self._shown.alert(alert)
         for event in outputs.rollouts:

@@ -27,6 +27,19 @@ from streams.runtime.metrics import Metrics
 
 Stream = tuple[str, str, str, str]
 
+BY_MODEL = (
+    METRIC,
+    METRIC_LOW,
+    METRIC_HIGH,
+    METRIC_BUDGET,
+    VERDICT,
+    LABEL_COVERAGE,
+    ALERTS_OPEN,
+    BUDGET_SPENT,
+    BUDGET_PROMISED,
+)
+"""Gauges that only the owner of a model may show."""
+
 
 class DecisionMetrics:
     """Show the latest window of each stream, and what is open.
@@ -54,17 +67,24 @@ class DecisionMetrics:
         self._matured: dict[Stream, int] = {}
         self.open_alerts: dict[str, tuple[str, str]] = {}
 
-    def window(self, result: WindowResult) -> None:
-        """Show a published window result."""
-        kind = "revision" if result.revision > 1 else "first"
-        self._metrics.inc(WINDOWS, model=result.model, kind=kind)
-        stream = (result.model, result.version, result.arm.value, result.segment)
-        labels = dict(zip(LABEL_COVERAGE.labels, stream, strict=True))
-        if result.start_ms >= self._latest.get(stream, 0):
-            self._latest[stream] = result.start_ms
-            self._show([m for m in result.metrics if m.name not in LABEL_METRICS], labels)
-        if result.coverage.matured and result.start_ms >= self._matured.get(stream, 0):
-            self._matured[stream] = result.start_ms
+    def windows(self, results: Iterable[WindowResult]) -> None:
+        """Count published window results, and show the latest of each stream."""
+        latest: dict[Stream, WindowResult] = {}
+        matured: dict[Stream, WindowResult] = {}
+        for result in results:
+            kind = "revision" if result.revision > 1 else "first"
+            self._metrics.inc(WINDOWS, model=result.model, kind=kind)
+            stream = (result.model, result.version, result.arm.value, result.segment)
+            if result.start_ms >= self._latest.get(stream, 0):
+                self._latest[stream] = result.start_ms
+                latest[stream] = result
+            if result.coverage.matured and result.start_ms >= self._matured.get(stream, 0):
+                self._matured[stream] = result.start_ms
+                matured[stream] = result
+        for stream, result in latest.items():
+            self._show([m for m in result.metrics if m.name not in LABEL_METRICS], _labels(stream))
+        for stream, result in matured.items():
+            labels = _labels(stream)
             self._verdict(result.verdict, labels)
             self._metrics.set(LABEL_COVERAGE, result.coverage.share, **labels)
             self._show([m for m in result.metrics if m.name in LABEL_METRICS], labels)
@@ -95,6 +115,13 @@ class DecisionMetrics:
             self.open_alerts[alert_id] = (model, severity)
             self._count_open(model, severity)
 
+    def forget(self) -> None:
+        """Take away what is shown of models: another worker may show them from now on."""
+        for seen in (self._latest, self._matured, self.open_alerts):
+            seen.clear()
+        for declared in BY_MODEL:
+            self._metrics.clear(declared)
+
     def _count_open(self, model: str, severity: str) -> None:
         count = sum(value == (model, severity) for value in self.open_alerts.values())
         self._metrics.set(ALERTS_OPEN, count, model=model, severity=severity)
@@ -111,3 +138,7 @@ class DecisionMetrics:
             self._metrics.set(METRIC_LOW, metric.low, **labels)
             self._metrics.set(METRIC_HIGH, metric.high, **labels)
             self._metrics.set(METRIC_BUDGET, metric.budget, **labels)
+
+
+def _labels(stream: Stream) -> dict[str, str]:
+    return dict(zip(LABEL_COVERAGE.labels, stream, strict=True))

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from schemas import cloudevents, topics
-from schemas.review import ReviewRequest
-from streams.ingest.checkpoint import Checkpoint, ShardState
+from detectors.summary import Ints
+from schemas import topics
+from streams.ingest.checkpoint import Checkpoint
 from streams.ingest.pipeline import Shard
-from streams.ingest.routes import Route
+from streams.ingest.strings import Strings
 from streams.records import Message, Records
-from streams.runtime import catalogue, checkpoint, join_log, summary_log
+from streams.runtime import catalogue, checkpoint, ingest_checkpoint, join_log, summary_log
 from streams.runtime.alignment import Alignment
 from streams.runtime.clock import Clock, Stopwatch
 from streams.runtime.control_reader import ControlReader
-from streams.runtime.envelope import dead_message, enveloped
+from streams.runtime.ingest_metrics import IngestMetrics
 from streams.runtime.metrics import Metrics
 from streams.runtime.partitioner import partition_of, partitions_of
 from streams.runtime.pressure import Appetite, Commits
 from streams.runtime.settings import Settings
+from streams.runtime.silence import Silence
 from streams.runtime.store import JoinStore, StoreMark, StoreMemory
 from streams.runtime.transport import TopicPartition, Transport
 from streams.runtime.worker_metrics import WorkerMetrics
@@ -35,28 +33,21 @@ LOOK_MS = 5_000
 """Rows of models without a policy make the control topics be looked through this often."""
 
 
-class _Saved(msgspec.Struct):
-    """The shard's own part of its state in the checkpoint topic."""
-
-    lineage: str
-    shard: ShardState
-
-
 class _Owned:
     """A shard that this worker owns, with its store on disk."""
 
-    def __init__(self, lineage: str, shard: Shard, store: JoinStore, *, now_ms: int) -> None:
+    def __init__(
+        self, lineage: str, shard: Shard, store: JoinStore, silence: Silence, *, now_ms: int
+    ) -> None:
         self.lineage = lineage
         self.shard = shard
         self.store = store
         mark = store.mark()
         self.hint = 0 if mark is None else mark.hint
         self.hinted_ms = now_ms
+        self.silence = silence
         self.changed = False
         self.read_ms: int | None = None
-        self.at_end_since_ms: int | None = None
-        self.feedback_end_since_ms: int | None = None
-        self.idle_said_ms: int | None = None
 
 
 class IngestWorker:
@@ -77,6 +68,7 @@ class IngestWorker:
             cache_bytes=settings.store_cache_bytes, buffer_bytes=settings.store_buffer_bytes
         )
         self._worker_metrics = WorkerMetrics(metrics, settings.prefix + GROUP)
+        self._shown = IngestMetrics(metrics)
         self._sources = (settings.topic(topics.PREDICTIONS), settings.topic(topics.FEEDBACK))
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
@@ -119,7 +111,8 @@ class IngestWorker:
             self._commits.again()
             # It resumes every partition.
             self._alignment.forget()
-        for records in fetched:
+        # Feedback that comes before its prediction is put aside, row by row.
+        for records in sorted(fetched, key=lambda own: own.topic != self._sources[0]):
             self._take(records)
         number, size = sum(map(len, fetched)), sum(records.size for records in fetched)
         self._appetite.took(number, size)
@@ -146,11 +139,10 @@ class IngestWorker:
         owned = self._owned[records.partition]
         owned.shard.take(records)
         owned.changed = True
-        owned.at_end_since_ms = owned.idle_said_ms = None
-        if records.topic == self._sources[0]:
+        of_feedback = records.topic == self._sources[1]
+        owned.silence.heard(feedback=of_feedback)
+        if not of_feedback:
             owned.read_ms = records.timestamps_ms[-1]
-        else:
-            owned.feedback_end_since_ms = None
         self._metrics.inc(catalogue.RECORDS, len(records), topic=records.topic)
 
     def checkpoint(self) -> bool:
@@ -168,8 +160,7 @@ class IngestWorker:
         for number, own in owned.items():
             own.shard.reach({topic: positions[topic, number] for topic in self._sources})
         for number, own in owned.items():
-            held_bytes = own.shard.held_bytes
-            self._metrics.set(catalogue.HELD_BYTES, held_bytes, shard=str(number))
+            self._shown.held(number, own.shard.held_bytes)
         taken = {
             number: own.shard.checkpoint(self._behind_ms(number, own))
             for number, own in owned.items()
@@ -177,7 +168,13 @@ class IngestWorker:
         messages: list[Message] = []
         offsets: dict[TopicPartition, int] = {}
         for number, done in taken.items():
-            messages += self._messages(number, done)
+            messages += ingest_checkpoint.messages(
+                number,
+                owned[number].lineage,
+                done,
+                settings=self._settings,
+                summaries=self._summaries,
+            )
             for topic, offset in done.state.offsets.items():
                 offsets[topic, number] = offset
         self._commits.begin(messages, offsets, lambda: self._committed(taken, started_ms))
@@ -188,7 +185,7 @@ class IngestWorker:
             own = self._owned[number]
             own.store.write(done.join_changes, self._mark(number, done))
             own.changed, own.read_ms = done.more, None
-            self._show(number, done)
+            self._shown.committed(number, done)
         self._worker_metrics.committed(self._clock, started_ms)
         self._worker_metrics.lag(self._member.lag())
 
@@ -200,15 +197,14 @@ class IngestWorker:
             return None
         else:
             behind_ms = max(0, self._clock.wall_ms() - own.read_ms)
-        self._metrics.set(catalogue.BEHIND, behind_ms, shard=str(number))
+        self._shown.behind(number, behind_ms)
         return behind_ms
 
     def close(self) -> None:
         """Checkpoint and leave the group."""
         self._member.close()
         self._controls.close()
-        for number in list(self._owned):
-            self._owned.pop(number).store.close()
+        self._drop()
 
     def assigned(
         self,
@@ -239,18 +235,20 @@ class IngestWorker:
     def _drop(self) -> None:
         self._commits.drop()
         self._alignment.forget()
-        for own in self._owned.values():
+        self._worker_metrics.forget()
+        for number, own in self._owned.items():
             own.store.close()
+            self._shown.forget(number)
         self._owned.clear()
 
     def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:
         topic = self._settings.topic(topics.CHECKPOINTS)
         parts = checkpoint.read(self._transport, topic, number, f"ingest/{number}")
-        if "state" not in parts:
+        if ingest_checkpoint.STATE not in parts:
             checkpoint.check_unstarted(
                 {(name, number): committed[name, number] for name in self._sources}
             )
-        saved = _saved(parts)
+        saved = ingest_checkpoint.saved(parts)
         checkpoint.check_barrier(
             {(source, number): offset for source, offset in saved.shard.offsets.items()},
             committed,
@@ -268,11 +266,12 @@ class IngestWorker:
             base=store,
             partitions_of=self._partitions_of,
             state=saved.shard,
-            routes=_routes(parts),
+            routes=ingest_checkpoint.routes(parts),
             skew_ms=self._settings.skew_ms,
             look=self._look,
         )
-        return _Owned(saved.lineage, shard, store, now_ms=self._clock.elapsed_ms())
+        silence = Silence(idle_ms=self._settings.idle_ms)
+        return _Owned(saved.lineage, shard, store, silence, now_ms=self._clock.elapsed_ms())
 
     def _look(self) -> bool:
         """Read the control topics to their end, unless that was done a moment ago."""
@@ -283,9 +282,8 @@ class IngestWorker:
         self._controls.catch_up()
         return True
 
-    def _partitions_of(self, keys: Sequence[bytes]) -> Sequence[int]:
-        found: list[int] = partitions_of(keys, self._shards).tolist()
-        return found
+    def _partitions_of(self, keys: Strings) -> Ints:
+        return partitions_of(keys, self._shards)
 
     def _due(self) -> bool:
         return (
@@ -299,29 +297,19 @@ class IngestWorker:
         return sum(own.shard.held_bytes for own in self._owned.values())
 
     def _find_idle(self) -> None:
-        """A shard is idle when both its topics have been at their ends for a while."""
+        """Move the event time of shards on whose topics have been at their ends for a while."""
         now_ms = self._clock.elapsed_ms()
         for number, own in self._owned.items():
-            self._find_silent(number, own, now_ms)
-            if not all(self._member.at_end((topic, number)) for topic in self._sources):
-                continue
-            if own.at_end_since_ms is None:
-                own.at_end_since_ms = now_ms
-            elapsed_ms = now_ms - own.at_end_since_ms
-            said_ms = own.at_end_since_ms if own.idle_said_ms is None else own.idle_said_ms
-            if elapsed_ms and now_ms - said_ms >= self._settings.idle_ms:
-                own.idle_said_ms = now_ms
+            predictions_end, feedback_end = (
+                self._member.at_end((topic, number)) for topic in self._sources
+            )
+            elapsed_ms = own.silence.look(
+                now_ms, predictions_end=predictions_end, feedback_end=feedback_end
+            )
+            own.shard.silent(own.silence.of_feedback)
+            if elapsed_ms is not None:
                 own.shard.idle(elapsed_ms)
                 own.changed = True
-
-    def _find_silent(self, number: int, own: _Owned, now_ms: int) -> None:
-        """Feedback is silent when it alone has been at its end for a while."""
-        if not self._member.at_end((self._sources[1], number)):
-            own.feedback_end_since_ms = None
-        elif own.feedback_end_since_ms is None:
-            own.feedback_end_since_ms = now_ms
-        since_ms = own.feedback_end_since_ms
-        own.shard.silent(since_ms is not None and now_ms - since_ms >= self._settings.idle_ms)
 
     def _mark(self, number: int, done: Checkpoint) -> StoreMark:
         """What the store follows by now; the log's end is asked for now and then only."""
@@ -330,74 +318,3 @@ class IngestWorker:
             log = self._settings.topic(topics.JOIN_LOG)
             own.hint, own.hinted_ms = self._transport.end_offset(log, number), now_ms
         return StoreMark(own.lineage, done.state.epoch, done.state.sequence, own.hint)
-
-    def _messages(self, number: int, done: Checkpoint) -> list[Message]:
-        settings, lineage = self._settings, self._owned[number].lineage
-        state: dict[str, bytes | None] = {
-            "state": msgspec.msgpack.encode(_Saved(lineage, done.state)),
-            **{f"route/{i}": msgspec.msgpack.encode(r) for i, r in done.new_routes.items()},
-        }
-        mark = StoreMark(lineage, done.state.epoch, done.state.sequence, 0)
-        return [
-            *summary_log.messages(self._summaries, done),
-            *(dead_message(dead, settings, source="ingest") for dead in done.dead),
-            *(_review_message(settings.topic(topics.REVIEW), asked) for asked in done.reviews),
-            *join_log.messages(settings.topic(topics.JOIN_LOG), number, mark, done.join_changes),
-            *checkpoint.messages(
-                settings.topic(topics.CHECKPOINTS), number, f"ingest/{number}", state
-            ),
-        ]
-
-    def _show(self, number: int, done: Checkpoint) -> None:
-        metrics, shard, tally = self._metrics, str(number), done.tally
-        for model, n in tally.predictions.items():
-            metrics.inc(catalogue.ROWS, n, model=model, kind="prediction")
-        for model, n in tally.duplicates.items():
-            metrics.inc(catalogue.ROWS, n, model=model, kind="duplicate")
-        for model, n in tally.joined.items():
-            metrics.inc(catalogue.ROWS, n, model=model, kind="feedback")
-            metrics.inc(catalogue.JOINED, n, model=model)
-        for model, n in tally.sampled_out.items():
-            metrics.inc(catalogue.ROWS, n, model=model, kind="sampled_out")
-        for model, n in tally.late.items():
-            metrics.inc(catalogue.LATE_ROWS, n, model=model)
-        for dead in done.dead:
-            metrics.inc(catalogue.DEAD_LETTERS, topic=dead.topic, reason=dead.reason.value)
-        for asked in done.reviews:
-            metrics.inc(catalogue.REVIEWS, model=asked.model, reason=asked.reason.value)
-        for (model, kind), n in tally.shed.items():
-            metrics.inc(catalogue.SHED_ROWS, n, model=model, kind=kind.value)
-        metrics.set(catalogue.SHED_LEVEL, max(done.state.levels.values(), default=0), shard=shard)
-        metrics.set(catalogue.PENDING, done.state.pending, shard=shard)
-        metrics.set(catalogue.OPEN_PANES, len(done.panes), shard=shard)
-        for topic, watermark in (
-            (topics.PREDICTIONS, done.mark.predictions_ms),
-            (topics.FEEDBACK, done.mark.labels_ms),
-        ):
-            metrics.set(catalogue.WATERMARK, watermark, shard=shard, topic=topic)
-
-
-def _saved(parts: dict[str, bytes]) -> _Saved:
-    if "state" in parts:
-        return msgspec.msgpack.decode(parts["state"], type=_Saved)
-    return _Saved(uuid.uuid4().hex, ShardState(epoch=0))
-
-
-def _routes(parts: dict[str, bytes]) -> dict[int, Route]:
-    return {
-        int(part.removeprefix("route/")): msgspec.msgpack.decode(value, type=Route)
-        for part, value in parts.items()
-        if part.startswith("route/")
-    }
-
-
-def _review_message(topic: str, asked: ReviewRequest) -> Message:
-    return enveloped(
-        asked,
-        topic=topic,
-        key=asked.model,
-        type=cloudevents.REVIEW,
-        source="ingest",
-        id=asked.id,
-        time_ms=asked.time_ms,
-    )

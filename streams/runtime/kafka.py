@@ -28,11 +28,17 @@ READ_BATCH: Final = 5_000
 READ_WAIT_S: Final = 0.05
 """`consume` waits for a full batch or this long, even at the end of the log."""
 
-FETCHED_KB: Final = 32_768
-"""Bound of what a consumer has fetched ahead, in KiB."""
+FETCHED_RECORDS: Final = 20_000
+"""With so many fetched ahead a consumer asks for no more; each takes some 400 bytes of its own."""
 
-FETCH_BYTES: Final = 8 << 20
-"""Most bytes in one answer of a broker."""
+FETCHED_KB: Final = 16_384
+"""The same in KiB of keys and values, for larger records."""
+
+FETCH_BYTES: Final = 2 << 20
+"""Most bytes in one answer of a broker, compressed."""
+
+FETCH_AGAIN_MS: Final = 10
+"""A full queue is looked at again after this long; less than it takes to work through it."""
 
 SENDING_KB: Final = 65_536
 """Bound of what a producer has not delivered yet, in KiB; who writes more waits."""
@@ -132,16 +138,8 @@ class KafkaTransport:
         rebalance: Rebalance,
         transactional_id: str,
         co_partitioned: bool = True,
-        instance_id: str | None = None,
     ) -> KafkaMember:
-        """Join a group.
-
-        Parameters
-        ----------
-        instance_id
-            Static membership: a process that comes back under the same id within the session
-            timeout takes its partitions again without a rebalance.
-        """
+        """Join a group."""
         check_topics(self._counts(topics), co_partitioned=co_partitioned)
         extra: Settings = {
             # Range gives partition p of every topic to one member; the sticky ones do not.
@@ -149,9 +147,9 @@ class KafkaTransport:
             "session.timeout.ms": self._session_timeout_ms,
             "heartbeat.interval.ms": min(3_000, self._session_timeout_ms // 3),
             "max.poll.interval.ms": self._max_poll_interval_ms,
+            # Static membership: who died and comes again need not wait for its own session to end.
+            "group.instance.id": transactional_id,
         }
-        if instance_id is not None:
-            extra["group.instance.id"] = instance_id
         return KafkaMember(
             self._consumer(group, extra),
             lambda: self._producer(
@@ -259,7 +257,9 @@ class KafkaTransport:
                 "fetch.min.bytes": 65_536,
                 # One queue for all partitions of a consumer; it may be overrun by one fetch of
                 # each broker.
+                "queued.min.messages": FETCHED_RECORDS,
                 "queued.max.messages.kbytes": FETCHED_KB,
+                "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
                 "fetch.max.bytes": FETCH_BYTES,
                 **(extra or {}),
             },

@@ -20,6 +20,7 @@ FENCED: Final = frozenset(
         KafkaError.STALE_MEMBER_EPOCH,
         KafkaError.UNKNOWN_MEMBER_ID,
         KafkaError._ASSIGNMENT_LOST,
+        KafkaError._FATAL,
         KafkaError._FENCED,
         KafkaError._MAX_POLL_EXCEEDED,
     }

@@ -5,8 +5,10 @@ Everything runs on the one thread that calls: the client's batch interface allow
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
@@ -19,6 +21,9 @@ from streams.runtime.kafka_retry import persist
 from streams.runtime.kafka_sender import produce
 from streams.runtime.kafka_topics import ends
 from streams.runtime.transport import Rebalance, TopicPartition, first_offset
+
+LEAVE_S: Final = 5.0
+"""How long a member waits at most until the group knows that it leaves."""
 
 
 class KafkaMember:
@@ -201,10 +206,24 @@ class KafkaMember:
 
     def close(self) -> None:
         """Leave the group."""
+        if self._over is None:
+            self._leave()
         self._consumer.close()
         if self._over is None:
             self._producer.close()
+            self._over = Fenced("it has left the group")
         self._raise_failure()
+
+    def _leave(self) -> None:
+        """Give the partitions to others at once: of a static member, `Consumer.close` alone would
+        keep them for its return until its session ends."""
+        if not self._reader.positions:
+            # An assignment may wait for an answer; until it has one, nobody can leave.
+            self._consumer.assign([])
+        self._consumer.unsubscribe()
+        deadline = time.monotonic() + LEAVE_S
+        while self._consumer.memberid() and time.monotonic() < deadline:
+            self._consumer.consume(1, 0.05)
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None

@@ -69,6 +69,9 @@ class Metrics:
     7.0
     """
 
+    is_read = True
+    """Whether it is worth while to work out what would be shown."""
+
     def __init__(self, process: str, *, max_label_values: int = MAX_LABEL_VALUES) -> None:
         self.registry = CollectorRegistry()
         self._max_label_values = max_label_values
@@ -124,9 +127,14 @@ class Metrics:
         unknown = set(labels) - set(declared.labels)
         if unknown:
             raise ValueError(_wrong_labels(declared, labels))
-        place = {declared.labels.index(name): value for name, value in labels.items()}
         live = self._live[declared.name]
-        gone = [row for row in live if all(row[at] == value for at, value in place.items())]
+        gone: list[Values]
+        if len(labels) == len(declared.labels):
+            one = tuple(labels[name] for name in declared.labels)
+            gone = [one] if one in live else []
+        else:
+            place = {declared.labels.index(name): value for name, value in labels.items()}
+            gone = [row for row in live if all(row[at] == value for at, value in place.items())]
         for row in gone:
             gauge.remove(*row)
         if gone:
@@ -203,6 +211,21 @@ class Metrics:
     def _is_beyond(self, declared: Declared, name: str, value: str) -> bool:
         seen = self._seen.get((declared.name, name), set())
         return name in OPEN_LABELS and value not in seen and len(seen) >= self._max_label_values
+
+
+class Unread(Metrics):
+    """Metrics that nobody will read, as those of a backtest: nothing is kept."""
+
+    is_read = False
+
+    def inc(self, declared: Declared, amount: float = 1, **labels: str) -> None:
+        """Keep nothing."""
+
+    def set(self, declared: Declared, value: float | None, **labels: str) -> None:
+        """Keep nothing."""
+
+    def observe(self, declared: Declared, value: float, **labels: str) -> None:
+        """Keep nothing."""
 
 
 def _of_kind(table: dict[str, T], declared: Declared, kind: Kind) -> T:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streams.ingest.strings import Strings
 
 PARTITIONER: Final = "murmur2_random"
 """librdkafka's name of the same rule; its own default is another hash."""
@@ -49,10 +50,10 @@ def partition_of(key: bytes, count: int) -> int:
     >>> partition_of(b"foobar", 4)
     2
     """
-    return (murmur2(key) & 0x7FFFFFFF) % count
+    return 0 if count == 1 else (murmur2(key) & 0x7FFFFFFF) % count
 
 
-def partitions_of(keys: Sequence[bytes], count: int) -> NDArray[np.int64]:
+def partitions_of(keys: Strings, count: int) -> NDArray[np.int64]:
     """Partition of every key among ``count``: `partition_of`, in columns.
 
     Parameters
@@ -68,16 +69,12 @@ def partitions_of(keys: Sequence[bytes], count: int) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> partitions_of([b"foobar", b"abc", b"foobar"], 4)
+    >>> partitions_of(Strings.of_bytes([b"foobar", b"abc", b"foobar"]), 4)
     array([2, 3, 2])
     """
-    lengths = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
     partitions = np.empty(len(keys), dtype=np.int64)
-    for length in np.unique(lengths).tolist():
-        places = np.flatnonzero(lengths == length)
-        joined = b"".join([keys[place] for place in places.tolist()])
-        table = np.frombuffer(joined, dtype=np.uint8).reshape(len(places), length)
-        partitions[places] = (_hashes(table) & np.uint32(0x7FFFFFFF)) % count
+    for rows, table in keys.tables():
+        partitions[rows] = (_hashes(table) & np.uint32(0x7FFFFFFF)) % count
     return partitions
 
 

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     ``store_buffer_bytes`` of what they have not written in memory.
     A shard is idle once both its topics have been read to the end for ``idle_ms``. An event may
     lie ``skew_ms`` after the broker's time. ``worker`` names this process among its kind; keep
-    it over restarts.
+    it over restarts, so that what was killed takes its partitions up again at once.
     """
 
     model_config = SettingsConfigDict(env_prefix="KITTIWAKE_", frozen=True)

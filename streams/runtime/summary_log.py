@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 
@@ -36,8 +37,8 @@ class Target:
 def messages(target: Target, checkpoint: Checkpoint) -> list[Message]:
     """Messages for all partitions: each gets the panes of its models, and the mark last."""
     panes: dict[int, list[PaneDelta]] = {p: [] for p in range(target.partitions)}
-    for pane in checkpoint.panes:
-        panes[target.partition_of(pane.model.encode())].append(pane)
+    for model, of_model in groupby(checkpoint.panes, lambda pane: pane.model):
+        panes[target.partition_of(model.encode())] += of_model
     return [
         Message(topic=target.topic, partition=partition, value=encode(batch))
         for partition, own in panes.items()
@@ -63,8 +64,9 @@ def _cut(panes: list[PaneDelta]) -> Iterator[list[PaneDelta]]:
     part: list[PaneDelta] = []
     entries = 0
     for pane in panes:
-        for piece in _pieces(pane):
-            added = len(piece.index) + _head(piece)
+        head = _head(pane)
+        for piece in _pieces(pane, LIMIT_ENTRIES - head):
+            added = len(piece.index) + head
             if part and entries + added > LIMIT_ENTRIES:
                 yield part
                 part, entries = [], 0
@@ -76,13 +78,15 @@ def _cut(panes: list[PaneDelta]) -> Iterator[list[PaneDelta]]:
 def _head(pane: PaneDelta) -> int:
     """What a pane takes besides its entries, counted in entries."""
     names = (pane.model, pane.version, pane.arm, pane.segment, pane.policy, pane.reference)
-    return (_FIELD_BYTES + sum(len(name.encode()) for name in names)) // _ENTRY_BYTES + 1
+    return (_FIELD_BYTES + len("".join(names).encode())) // _ENTRY_BYTES + 1
 
 
-def _pieces(pane: PaneDelta) -> Iterator[PaneDelta]:
-    """A pane of very many features in several deltas: they add up to the same."""
-    most = LIMIT_ENTRIES - _head(pane)
-    for start in range(0, max(len(pane.index), 1), most):
+def _pieces(pane: PaneDelta, most: int) -> Iterator[PaneDelta]:
+    """A pane of more entries than ``most`` in several deltas: they add up to the same."""
+    if len(pane.index) <= most:
+        yield pane
+        return
+    for start in range(0, len(pane.index), most):
         stop = start + most
         yield msgspec.structs.replace(
             pane, index=pane.index[start:stop], values=pane.values[start:stop]

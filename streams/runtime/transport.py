@@ -192,8 +192,8 @@ class Transport(Protocol):
         Parameters
         ----------
         transactional_id
-            Name of this worker's transactions, the same after a restart: the newcomer fences its
-            predecessor and ends the transaction that it may have left open.
+            Name of this worker, the same after a restart: the newcomer fences its predecessor,
+            ends the transaction that it may have left open, and has its partitions at once.
         co_partitioned
             Partition p of every topic goes to one member; all topics have one partition count.
 

@@ -38,3 +38,7 @@ class WorkerMetrics:
             self._metrics.set(
                 catalogue.LAG, behind, group=self._group, topic=topic, partition=str(partition)
             )
+
+    def forget(self) -> None:
+        """Take away what is shown of partitions: others of the group may show them from now on."""
+        self._metrics.clear(catalogue.LAG, group=self._group)

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import events
 from benchmarks.figures import Spread
-from benchmarks.peers import batch, picture, question, report, truth
+from benchmarks.peers import batch, picture, question, report, tools, truth
 from benchmarks.peers.streaming import found, keyed
 from benchmarks.peers.truth import Truth
 from detectors.drift.psi import PSI
@@ -131,24 +131,56 @@ def test_kittiwake_finds_what_moved_in_rows(tmp_path: Path) -> None:
     assert batch.Batch(tmp_path, 5 * question.PER_WINDOW).measure_own() > 0
 
 
+def stored(runs: list[report.Rates]) -> dict[str, report.Entry]:
+    return report.entries(runs, events=1, rows=2)
+
+
 def test_a_ratio_is_of_runs_that_have_both() -> None:
-    ratios = {(pair["of"], pair["to"]): pair for pair in report.ratios(RUNS)}
-    quix = ratios["kittiwake json", "quix windowed mean"]
-    assert (quix["minimum"], quix["maximum"]) == (20.0, 20.0)
-    floor = ratios["kittiwake json", "floor"]
-    assert (floor["minimum"], floor["maximum"]) == (0.5, 0.75)
-    assert not any("river" in pair for pair in ratios)
+    found = stored(RUNS)
+    quix = report.times(found, "kittiwake json", "quix windowed mean")
+    assert quix is not None
+    assert (quix.minimum, quix.maximum) == (20.0, 20.0)
+    floor = report.times(found, "kittiwake json", "floor")
+    assert floor is not None
+    assert (floor.minimum, floor.maximum) == (0.5, 0.75)
+    assert report.times(found, "kittiwake rows", "river") is None
+    assert "river" not in found
 
 
 def test_what_is_stored_is_what_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "peers.json"
-    report.write(path, RUNS, {"river": "no wheel"}, events=1, rows=2)
-    stored = json.loads(path.read_text())
-    assert stored["runs"] == RUNS
-    shown = report.table(stored)
+    report.write(path, stored(RUNS), {"river": "no wheel"})
+    kept = json.loads(path.read_text())
+    assert kept["kittiwake json"]["runs"] == [
+        {name: rate for name, rate in run.items() if name in ("floor", "kittiwake json")}
+        for run in RUNS
+    ]
+    assert kept["quix windowed mean"]["runs"] == RUNS[:1]
+    shown = report.table(kept)
     assert "| quix windowed mean | 10 / 10 / 10 | 20 / 20 / 20 (kittiwake json) |" in shown
     assert "river failed: no wheel" in shown
     assert "quix windowed mean" in path.with_suffix(".svg").read_text()
+
+
+def test_tools_that_were_not_asked_keep_their_figures(tmp_path: Path) -> None:
+    """With their date, and compared with what Kittiwake did on that day."""
+    path = tmp_path / "peers.json"
+    first = stored(RUNS)
+    for entry in first.values():
+        entry["machine"] |= {"date": "2026-01-02"}
+    report.write(path, first, {})
+    again = {"floor": 400.0, "kittiwake json": 500.0, "faust trivial agent": 50.0}
+    report.write(path, stored([again]), {"quix drift": "no wheel"})
+    kept = json.loads(path.read_text())
+    assert kept["quix windowed mean"] == first["quix windowed mean"]
+    assert kept["kittiwake json"]["runs"] == [{"floor": 400.0, "kittiwake json": 500.0}]
+    shown = report.table(kept)
+    quix = "| quix windowed mean | 10 / 10 / 10 | 20 / 20 / 20 (kittiwake json) |"
+    assert f"{quix} 2026-01-02, 1 run(s) |" in shown
+    assert "| faust trivial agent | 50 / 50 / 50 | 10 / 10 / 10 (kittiwake json) |" in shown
+    assert "quix drift failed: no wheel" in shown
+    report.write(path, stored([again | {"quix drift": 100.0}]), {})
+    assert "failed" not in report.table(json.loads(path.read_text()))
 
 
 def test_powers_of_ten_are_evenly_spaced() -> None:
@@ -159,7 +191,7 @@ def test_powers_of_ten_are_evenly_spaced() -> None:
 
 
 def test_every_tool_has_a_script_and_a_lock_with_hashes() -> None:
-    for tool in (*report.STREAMS, *report.BATCHES):
+    for tool in (*tools.STREAMS, *tools.BATCHES):
         assert (question.SCRIPTS / f"run_{tool.environment}.py").exists()
         lock = (question.REQUIREMENTS / f"{tool.environment}.lock").read_text()
         assert lock.count("==") <= lock.count("--hash=sha256:")

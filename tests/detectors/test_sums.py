@@ -47,7 +47,7 @@ rows = st.lists(st.tuples(st.integers(0, 4), *[values] * 4), max_size=30)
 @given(rows)
 def test_sums_are_those_of_cells(given_rows: list[tuple[Any, ...]]) -> None:
     """Bit for bit, whatever values come, and whichever pane they go to."""
-    features = Features(LAYOUT, features_of(POLICY, REFERENCE))
+    features = Features(LAYOUT, [features_of(POLICY, REFERENCE)])
     groups = np.array([row[0] for row in given_rows], np.int64)
     numbers = numbers_of([v for row in given_rows for v in row[1:4]], 3)
     words = [[row[4] for row in given_rows]]
@@ -62,7 +62,7 @@ def test_sums_are_those_of_cells(given_rows: list[tuple[Any, ...]]) -> None:
 @given(rows)
 def test_no_split_changes_a_sum(given_rows: list[tuple[Any, ...]]) -> None:
     """One batch or one row at a time."""
-    features = Features(LAYOUT, features_of(POLICY, REFERENCE))
+    features = Features(LAYOUT, [features_of(POLICY, REFERENCE)])
 
     def summed(some: list[tuple[Any, ...]]) -> Any:
         sums = Sums(LAYOUT, np.zeros(len(some), np.int64), 1)

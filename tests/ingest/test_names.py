@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streams.ingest import keys
 from streams.ingest.names import Names, murmur64
+from streams.ingest.strings import Strings
 
 IDS = st.lists(st.text(max_size=30), max_size=20)
 
@@ -31,23 +32,20 @@ def plain(key: bytes) -> int:
 @given(st.text(min_size=1, max_size=300), IDS)
 @settings(max_examples=100, deadline=None)
 def test_all_ways_to_make_names_make_the_same(model: str, ids: list[str]) -> None:
-    """Of text, of bytes, of the columns of Arrow, and of several models."""
+    """Of text, of bytes, and of several models."""
     expected = [keys.name(model, id_) for id_ in ids]
-    encoded = [id_.encode() for id_ in ids]
-    ends = np.cumsum([0, *(len(each) for each in encoded)])
-    data = np.frombuffer(b"".join(encoded), np.uint8)
+    encoded = Strings.of_texts(ids)
     places = np.arange(len(ids)) % 2
     for names in (
         Names.of(model, ids),
         Names.of_bytes(expected),
-        Names.of_blocks(model, data, ends[:-1], ends[1:]),
         Names.of_ids([model], np.zeros(len(ids), np.int64), encoded),
     ):
-        assert names.each() == expected
+        assert list(names) == expected
         assert names.hashes.tolist() == [plain(each) for each in expected]
     both = Names.of_ids([model, "other"], places, encoded)
     pairs = zip((model, "other") * len(ids), ids, strict=False)
-    assert both.each() == [keys.name(*pair) for pair in pairs]
+    assert list(both) == [keys.name(*pair) for pair in pairs]
 
 
 @given(IDS, st.data())
@@ -59,14 +57,15 @@ def test_some_of_the_names_are_as_they_were(ids: list[str], data: st.DataObject)
         assert len(names.hashes) == len(ids)
     rows = data.draw(st.lists(st.sampled_from(range(len(ids))))) if ids else []
     taken = names.take(np.array(rows, np.int64))
-    assert taken.each() == [names.name(row) for row in rows]
+    assert list(taken) == [names[row] for row in rows]
     assert taken.hashes.tolist() == names.hashes[np.array(rows, np.int64)].tolist()
     other = Names.of("m", data.draw(st.permutations(ids)))
     same = names.equal(other.data, other.starts, other.ends).tolist()
-    assert same == [a == b for a, b in zip(names.each(), other.each(), strict=True)]
+    assert same == [a == b for a, b in zip(names, other, strict=True)]
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", "dd", "é"])))
+@settings(deadline=None)
 def test_first_and_only_occurrences(ids: list[str]) -> None:
     """Of names that come again."""
     names = Names.of("m", ids)

@@ -15,12 +15,13 @@ from shards import HOUR, DictBase
 
 from schemas.errors import ConfigurationError
 from streams.ingest import hash_index, page_table
+from streams.ingest.found import Found
 from streams.ingest.keys import name
 from streams.ingest.label_state import LabelState
 from streams.ingest.names import Names
 from streams.ingest.pages import ROWS
 from streams.ingest.pending import Pending
-from streams.ingest.store import Found, Overlay
+from streams.ingest.store import Overlay
 from streams.ingest.tables import Table
 
 WHO = [(model, f"{'x' * (i % 5)}{i}") for model in ("m", "mm") for i in range(120)]
@@ -71,7 +72,7 @@ class Store(RuleBasedStateMachine):
         table = np.frombuffer(record * len(rows), np.uint8).reshape(len(rows), len(record))
         self.overlay.insert(names.take(rows), table, np.array(until, np.int64))
         for row, until_ms in zip(rows.tolist(), until, strict=True):
-            self.known[names.name(row)] = record, until_ms
+            self.known[names[row]] = record, until_ms
 
     @rule(who=some, fill=st.integers(0, 255))
     def update(self, who: list[tuple[str, str]], fill: int) -> None:
@@ -81,7 +82,7 @@ class Store(RuleBasedStateMachine):
         changed = [bytes([fill]) * len(record) for record in found.records()]
         self.overlay.update(found.addresses, changed)
         for row, record in zip(found.rows.tolist(), changed, strict=True):
-            self.known[names.name(row)] = record, self.known[names.name(row)][1]
+            self.known[names[row]] = record, self.known[names[row]][1]
 
     @rule(ms=st.integers(0, 2 * HOUR))
     def pass_time(self, ms: int) -> None:
@@ -116,7 +117,7 @@ def names_of(who: Sequence[tuple[str, str]]) -> Names:
 
 def by_name(names: Names, found: Found) -> dict[bytes, tuple[bytes, int]]:
     every = zip(found.rows.tolist(), found.records(), found.until_ms.tolist(), strict=True)
-    return {names.name(row): (record, until_ms) for row, record, until_ms in every}
+    return {names[row]: (record, until_ms) for row, record, until_ms in every}
 
 
 @pytest.mark.parametrize("mask", MASKS)
@@ -177,11 +178,11 @@ def test_what_waits_is_hinted_at_over_checkpoints_and_restarts() -> None:
     overlay = Overlay(base)
     names = Names.of("m", [f"p{i}" for i in range(3_000)])
     odd = names.take(np.arange(1, 3_000, 2))
-    for each in odd.each():
+    for each in odd:
         overlay.put(b"w" + each, b"value of " + each)
-    expected = {each: b"value of " + each for each in odd.each()}
+    expected = {each: b"value of " + each for each in odd}
     assert overlay.waiting(b"w", names) == expected
     assert overlay.waiting(b"s", names) == {}
-    overlay.delete(b"w" + odd.name(0))
-    del expected[odd.name(0)]
+    overlay.delete(b"w" + odd[0])
+    del expected[odd[0]]
     assert overlay.waiting(b"w", names) == expected

@@ -15,6 +15,8 @@ from schemas.policy import FeatureContract, FeatureType, Policy, Task
 from streams.ingest.json_predictions import LESSONS, JsonPredictions, Run
 from streams.ingest.json_rows import JsonRows
 from streams.ingest.plan import Plan
+from streams.ingest.rows import PredictionRows
+from streams.ingest.typed_rows import TypedRows
 from streams.records import Headers, Record, Records, columns_of
 
 STAMP_MS = 4 * 10**12
@@ -115,7 +117,7 @@ def records_of(values: list[str]) -> Records:
 
 def learned(run: Run) -> JsonPredictions:
     """A reader that knows the model, and every name that its events had."""
-    reader = JsonPredictions()
+    reader = JsonPredictions(chunk=2)
     rows = run.rows
     models, codes = rows.models()
     own = [i for i, code in enumerate(codes.tolist()) if models[code] == "m"]
@@ -123,11 +125,12 @@ def learned(run: Run) -> JsonPredictions:
     return reader
 
 
-def answers(rows: JsonRows) -> list[object]:
+def answers(rows: PredictionRows) -> list[object]:
     """All that INGEST asks of rows."""
     matrix, wrong = rows.numbers(NUMERIC)
     none = np.zeros(matrix.shape, np.bool_)
     kinds, places = rows.kinds(SEGMENTS)
+    assert len(set(kinds)) == len(kinds)
     models, codes = rows.models()
     return [
         rows.times_ms.tolist(),
@@ -153,10 +156,8 @@ def answers(rows: JsonRows) -> list[object]:
 def test_a_type_of_its_own_changes_nothing(values: list[str]) -> None:
     """The same rows with the same values, the same dead letters, the same heartbeats."""
     records = records_of(values)
-    plain = JsonPredictions().read(records)
+    plain = JsonPredictions(chunk=2).read(records)
     typed = learned(plain).read(records)
-    assert isinstance(plain.rows, JsonRows)
-    assert isinstance(typed.rows, JsonRows)
     assert answers(typed.rows) == answers(plain.rows)
     assert typed.dead == plain.dead
     assert typed.beats == plain.beats
@@ -167,8 +168,7 @@ def test_a_type_of_its_own_changes_nothing(values: list[str]) -> None:
 def test_rows_taken_are_those_of_the_whole(values: list[str], data: st.DataObject) -> None:
     """Whichever are taken."""
     records = records_of(values)
-    rows = learned(JsonPredictions().read(records)).read(records).rows
-    assert isinstance(rows, JsonRows)
+    rows = learned(JsonPredictions(chunk=2).read(records)).read(records).rows
     chosen = sorted(data.draw(st.sets(st.integers(0, len(rows) - 1)))) if len(rows) else []
     one_by_one = [answers(rows.take(np.array([i]))) for i in chosen]
     together = answers(rows.take(np.array(chosen, np.int64)))
@@ -182,11 +182,11 @@ def test_usual_events_are_read_by_their_type() -> None:
     value = {"prediction_id": "p", "model": "m", "version": "1", "time": 5, "output": {"score": 1}}
     features = {"amount": 2, "the age": 3.5, "country": "FR", "new": True}
     records = records_of([json.dumps(value | {"features": features, "segments": {"region": "EU"}})])
-    plain = JsonPredictions().read(records)
+    plain = JsonPredictions(chunk=2).read(records)
     reader = learned(plain)
     read = reader.read(records).rows
     assert isinstance(plain.rows, JsonRows)
-    assert isinstance(read, JsonRows)
+    assert isinstance(read, TypedRows)
     assert len(list(plain.rows.untyped())) == 1
     assert list(read.untyped()) == []
     matrix, wrong = read.numbers(NUMERIC)
@@ -196,7 +196,7 @@ def test_usual_events_are_read_by_their_type() -> None:
 
 def test_names_without_end_are_not_learned_for_ever() -> None:
     """A type is made a bounded number of times; what it does not know is read without it."""
-    reader = JsonPredictions()
+    reader = JsonPredictions(chunk=2)
     value = {"prediction_id": "p", "model": "m", "version": "1", "time": 5, "output": {}}
     types = set()
     for i in range(3 * LESSONS):
@@ -205,6 +205,5 @@ def test_names_without_end_are_not_learned_for_ever() -> None:
         assert rows.words(f"f{i}") == [i]
         reader.learn([PLAN], np.zeros(1, np.int64), rows)
         again = reader.read(records).rows
-        assert isinstance(again, JsonRows)
-        types.add(type(again.event(0)))
-    assert len(types) <= LESSONS + 3
+        types.add(getattr(again, "names", None))
+    assert 3 < len(types) <= LESSONS + 3

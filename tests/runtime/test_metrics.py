@@ -162,11 +162,11 @@ def test_labels_are_shown_by_matured_windows_inputs_by_the_latest() -> None:
     shown = DecisionMetrics(metrics)
     error = {**STREAM, "metric": "error_rate", "feature": ""}
     psi = {**STREAM, "metric": "psi", "feature": "amount"}
-    shown.window(_window(1, error=0.5, psi=0.1, matured=False))
+    shown.windows([_window(1, error=0.5, psi=0.1, matured=False)])
     assert metrics.value(METRIC, **error) is None
     assert metrics.value(LABEL_COVERAGE, **STREAM) is None
-    shown.window(_window(2, error=0.7, psi=0.2, matured=False))
-    shown.window(_window(1, error=0.04, psi=0.9, matured=True, revision=2))
+    shown.windows([_window(2, error=0.7, psi=0.2, matured=False)])
+    shown.windows([_window(1, error=0.04, psi=0.9, matured=True, revision=2)])
     assert metrics.value(METRIC, **error) == 0.04
     assert metrics.value(METRIC_LOW, **error) == 0.01
     assert metrics.value(METRIC, **psi) == 0.2

@@ -8,6 +8,7 @@ from confluent_kafka import murmur2 as librdkafka_partition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.ingest.strings import Strings
 from streams.runtime.partitioner import murmur2, partition_of, partitions_of
 
 JAVA_VECTORS = {
@@ -30,7 +31,7 @@ def test_murmur2_gives_the_answers_of_kafkas_own_tests(key: bytes, expected: int
 @given(keys=st.lists(st.binary(max_size=40)), count=st.integers(1, 1_000))
 def test_columns_equal_scalars(keys: list[bytes], count: int) -> None:
     """`partitions_of` is `partition_of` for every key, whatever the lengths and the order."""
-    found = partitions_of(keys, count)
+    found = partitions_of(Strings.of_bytes(keys), count)
     assert found.dtype == np.int64
     assert found.tolist() == [partition_of(key, count) for key in keys]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
@@ -17,7 +17,10 @@ from streams.records import Message
 from streams.runtime.broker import Broker, free_port
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.kafka_errors import FENCED, REFUSED, UNAVAILABLE, mapped
+from streams.runtime.kafka_member import KafkaMember
 from streams.runtime.transport import TopicPartition
+
+PATIENCE_S = 60
 
 
 class Anywhere:
@@ -45,9 +48,39 @@ def transport(kafka: Broker) -> Iterator[KafkaTransport]:
     transport.close()
 
 
-def make_topic(transport: KafkaTransport, name: str) -> str:
-    transport.ensure_topics([TopicSpec(name, 1, "key", "value", retention_ms=None)])
+class Noted(Anywhere):
+    """One that notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def assigned(
+        self,
+        partitions: Sequence[TopicPartition],
+        committed: Mapping[TopicPartition, int | None],
+    ) -> Mapping[TopicPartition, int]:
+        self.heard.append("assigned")
+        return {}
+
+    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        self.heard.append("revoked")
+
+    def lost(self, partitions: Sequence[TopicPartition]) -> None:
+        self.heard.append("lost")
+
+
+def make_topic(transport: KafkaTransport, name: str, partitions: int = 1) -> str:
+    transport.ensure_topics([TopicSpec(name, partitions, "key", "value", retention_ms=None)])
     return name
+
+
+def poll_until(holds: Callable[[], bool], *members: KafkaMember) -> None:
+    """Poll members in turn until something holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        for member in members:
+            member.poll(max_records=10, timeout_ms=20)
 
 
 def open_transaction(kafka: Broker, topic: str, group: str) -> Producer:
@@ -140,6 +173,87 @@ def test_deleted_records_stop_the_worker(
         while True:
             late.poll(max_records=10, timeout_ms=20)
     late.close()
+
+
+class TestComingAgain:
+    """A worker that comes again under its name, while the session of its old self goes on."""
+
+    @pytest.fixture
+    def join(self, kafka: Broker, prefix: str) -> Iterator[Callable[[str, Anywhere], KafkaMember]]:
+        """Join one group; sessions outlast every test."""
+        transport = KafkaTransport(kafka.bootstrap, timeout_ms=5_000, session_timeout_ms=300_000)
+        topic = make_topic(transport, prefix + "in", partitions=2)
+        members: list[KafkaMember] = []
+
+        def made(name: str, rebalance: Anywhere) -> KafkaMember:
+            members.append(
+                transport.member(
+                    group=prefix + "group",
+                    topics=[topic],
+                    rebalance=rebalance,
+                    transactional_id=prefix + name,
+                )
+            )
+            return members[-1]
+
+        yield made
+        for member in members:
+            member.close()
+        transport.close()
+
+    def test_it_has_its_partitions_and_nobody_else_hears_of_it(
+        self, join: Callable[[str, Anywhere], KafkaMember]
+    ) -> None:
+        """No rebalance, and no wait; the old self can neither read nor commit."""
+        noted = Noted()
+        staying, old = join("staying", noted), join("died", Anywhere())
+        poll_until(lambda: len(staying.owned()) == len(old.owned()) == 1, staying, old)
+        heard, owned = list(noted.heard), old.owned()
+        again = join("died", Anywhere())
+        poll_until(lambda: bool(again.owned()), staying, again)
+        assert again.owned() == owned
+        with pytest.raises(Fenced):
+            poll_until(lambda: False, old)
+        with pytest.raises(Fenced):
+            old.commit([], dict.fromkeys(owned, 0))
+        again.commit([], dict.fromkeys(owned, 0))
+        staying.commit([], dict.fromkeys(staying.owned(), 0))
+        assert noted.heard == heard
+
+    def test_an_old_self_that_leaves_takes_nothing_away(
+        self, join: Callable[[str, Anywhere], KafkaMember]
+    ) -> None:
+        """Stopped in order before it knew that it had been replaced."""
+        noted = Noted()
+        old = join("replaced", Anywhere())
+        poll_until(lambda: len(old.owned()) == 2, old)
+        again = join("replaced", noted)
+        poll_until(lambda: len(again.owned()) == 2, again)
+        old.close()
+        for _ in range(20):
+            again.poll(max_records=10, timeout_ms=20)
+        again.commit([], dict.fromkeys(again.owned(), 0))
+        assert noted.heard == ["assigned"]
+
+    def test_one_that_could_not_restore_gives_way_when_it_leaves(
+        self, join: Callable[[str, Anywhere], KafkaMember]
+    ) -> None:
+        """Its assignment was never taken up."""
+
+        class Broken(Anywhere):
+            def assigned(
+                self,
+                partitions: Sequence[TopicPartition],
+                committed: Mapping[TopicPartition, int | None],
+            ) -> Mapping[TopicPartition, int]:
+                raise LookupError("no disk")
+
+        broken = join("broken", Broken())
+        with pytest.raises(LookupError):
+            poll_until(lambda: False, broken)
+        broken.close()
+        heir = join("heir", Anywhere())
+        poll_until(lambda: len(heir.owned()) == 2, heir)
 
 
 def test_absent_broker_is_named() -> None:

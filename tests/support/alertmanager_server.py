@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import pytest
+from server import Server, required
 
 NAMES = ("prometheus-alertmanager", "alertmanager")
-_READY_S = 30.0
 CONFIG = """
 route:
   receiver: test
@@ -33,69 +25,27 @@ receivers:
 """
 
 
-def require() -> str:
-    """Path of Alertmanager.
-
-    Where it is missing the test is skipped, but fails under ``CI``: there it must be installed.
-    """
-    for name in NAMES:
-        if found := shutil.which(name):
-            return found
-    message = f"none of {', '.join(NAMES)}; apt-get install -y prometheus-alertmanager"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-class AlertmanagerServer:
+class AlertmanagerServer(Server):
     """An Alertmanager on a free port, which sends notifications to ``notify_url``."""
 
+    name = "alertmanager"
+    ready = "/-/ready"
+
     def __init__(self, directory: Path, *, notify_url: str) -> None:
-        self._binary = require()
-        self._directory = directory
+        self._binary = required(*NAMES, package="prometheus-alertmanager")
+        super().__init__(directory)
         self._config = directory / "alertmanager.yml"
         self._config.write_text(CONFIG.format(url=notify_url))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = int(probe.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self._port}"
 
-    def __enter__(self) -> Self:
-        with (self._directory / "alertmanager.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._binary,
-                    f"--config.file={self._config}",
-                    f"--storage.path={self._directory / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{self._port}",
-                    "--cluster.listen-address=",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + _READY_S
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.url}/-/ready", timeout=1).close()
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
-            else:
-                return self
-        self._process.kill()
-        pytest.fail((self._directory / "alertmanager.log").read_text()[-2_000:])
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def command(self) -> list[str]:
+        """Without a cluster."""
+        return [
+            self._binary,
+            f"--config.file={self._config}",
+            f"--storage.path={self.directory / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            "--cluster.listen-address=",
+        ]
 
     def active(self) -> list[Any]:
         """The alerts that it holds for firing now."""

@@ -56,6 +56,15 @@ class Job:
             command, env=self._environment, stdout=log, stderr=log
         )
 
+    def wait_for(self, *names: str) -> None:
+        """Until processes have said that they run."""
+        for name in names:
+            deadline = time.monotonic() + 60
+            while "metrics on port" not in self.log(name):
+                self.check()
+                assert time.monotonic() < deadline, f"{name} says nothing"
+                time.sleep(0.1)
+
     def kill(self, name: str) -> None:
         """SIGKILL; fails if the process had ended by itself."""
         process = self._running.pop(name)

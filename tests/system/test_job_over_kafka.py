@@ -122,13 +122,15 @@ def test_workers_may_join_and_leave_in_midstream(
     announce(transport, job.settings, story)
     job.start("ingest-0")
     job.start("decide-0")
+    job.wait_for("ingest-0", "decide-0")
     publisher = threading.Thread(
         target=publish, args=(transport, job.settings, story), kwargs={"for_s": 16}
     )
     publisher.start()
     time.sleep(5)
     job.start("ingest-1")
-    time.sleep(7)
+    job.wait_for("ingest-1")
+    time.sleep(5)
     job.leave("ingest-0")
     publisher.join()
     job.wait(transport, timeout_s=240)
@@ -170,3 +172,27 @@ def test_sigkill_loses_nothing_and_counts_nothing_twice(
     for topic in (topics.ALERTS, topics.ROLLOUTS, topics.WINDOWS):
         bodies = published(transport, job.settings, topic)
         assert all(len(versions) == 1 for versions in bodies.values())
+
+
+def test_two_workers_that_are_killed_in_turn_count_everything_once(
+    job: Job, transport: KafkaTransport, story: Scenario, in_process: Results
+) -> None:
+    """Each comes back at once under its name, most likely while its old session goes on."""
+    announce(transport, job.settings, story)
+    workers = ["ingest-0", "ingest-1"]
+    for name in (*workers, "decide-0"):
+        job.start(name)
+    job.wait_for(*workers)
+    publisher = threading.Thread(
+        target=publish, args=(transport, job.settings, story), kwargs={"for_s": 24}
+    )
+    publisher.start()
+    for victim in workers * 2:
+        time.sleep(5)
+        job.kill(victim)
+        job.start(victim)
+        job.wait_for(victim)
+    publisher.join()
+    job.wait(transport, timeout_s=240)
+    job.stop()
+    assert_same(results_of(transport, job.settings), in_process)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
-warnings.filterwarnings("ignore")
-
-import pandas as pd  # noqa: E402
-from evidently import DataDefinition, Dataset, Report  # noqa: E402
-from evidently.presets import DataDriftPreset  # noqa: E402
-from job import Job, Meter  # noqa: E402
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report
+from evidently.presets import DataDriftPreset
+from job import Job, Meter
 
 
 def drifted(current: pd.DataFrame, reference: Dataset, definition: DataDefinition) -> list[str]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
-warnings.filterwarnings("ignore")
-
-import nannyml  # noqa: E402
-import pandas as pd  # noqa: E402
-from job import Job, Meter  # noqa: E402
+import nannyml
+import pandas as pd
+from job import Job, Meter
 
 
 def main() -> None:

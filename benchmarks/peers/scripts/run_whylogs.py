@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import warnings
 
-warnings.filterwarnings("ignore")
-logging.disable(logging.WARNING)
-
-import pandas as pd  # noqa: E402
-import whylogs as why  # noqa: E402
-from job import Job, Meter  # noqa: E402
-from whylogs.core import DatasetProfileView  # noqa: E402
-from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores  # noqa: E402
+import pandas as pd
+import whylogs as why
+from job import Job, Meter
+from whylogs.core import DatasetProfileView
+from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
 
 DRIFT = "DRIFT"
 
@@ -27,6 +23,7 @@ def drifted(current: pd.DataFrame, reference: DatasetProfileView) -> list[str]:
 
 def main() -> None:
     """The reference is profiled and compared with itself off the clock."""
+    logging.disable(logging.WARNING)
     job, meter = Job.read(), Meter()
     rows = pd.read_parquet(job.rows, columns=job.features).iloc[: job.count]
     known = pd.read_parquet(job.reference, columns=job.features)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-warnings.filterwarnings("ignore")
-logging.disable(logging.WARNING)
-
-import common_streams as streams  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import record  # noqa: E402
-from alibi_detect.cd import TabularDrift  # noqa: E402
+import common_streams as streams
+import numpy as np
+import pandas as pd
+import record
+from alibi_detect.cd import TabularDrift
 
 NULL_SEEDS = 100
 SEEDS = 20
@@ -132,6 +126,7 @@ def _write(
 
 def main() -> None:
     """Run the cases asked for."""
+    logging.disable(logging.WARNING)
     options = record.arguments()
     if options.only in ("", "G2"):
         ordered("G2", "SKAB", [streams.skab(options.data)], 500)

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ["DO_NOT_TRACK"] = "1"
-warnings.filterwarnings("ignore")
-
-import common_streams as streams  # noqa: E402
-import pandas as pd  # noqa: E402
-import record  # noqa: E402
-from evidently import DataDefinition, Dataset, Report  # noqa: E402
-from evidently.legacy.calculations.stattests import (  # noqa: E402
+import common_streams as streams
+import pandas as pd
+import record
+from evidently import DataDefinition, Dataset, Report
+from evidently.legacy.calculations.stattests import (
     jensenshannon_stat_test,
     wasserstein_stat_test,
 )
-from evidently.legacy.core import ColumnType  # noqa: E402
-from evidently.presets import DataDriftPreset  # noqa: E402
+from evidently.legacy.core import ColumnType
+from evidently.presets import DataDriftPreset
 
 SEEDS = 20
 FEWER_SEEDS = 5

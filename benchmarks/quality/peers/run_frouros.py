@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-warnings.filterwarnings("ignore")
-
-import common_streams as streams  # noqa: E402
-import numpy as np  # noqa: E402
-import record  # noqa: E402
-from error_detectors import Method, Step, run  # noqa: E402
-from frouros.detectors import concept_drift as concept  # noqa: E402
-from frouros.detectors.data_drift import ChiSquareTest, KSTest  # noqa: E402
+import common_streams as streams
+import numpy as np
+import record
+from error_detectors import Method, Step, run
+from frouros.detectors import concept_drift as concept
+from frouros.detectors.data_drift import ChiSquareTest, KSTest
 
 SEEDS = 20
 LEVEL = 0.05

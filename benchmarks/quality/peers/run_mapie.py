@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-warnings.filterwarnings("ignore")
-
-import common_streams as streams  # noqa: E402
-import numpy as np  # noqa: E402
-import record  # noqa: E402
-from mapie.exchangeability_testing import RiskMonitoring  # noqa: E402
-from mapie.metrics import calibration  # noqa: E402
+import common_streams as streams
+import numpy as np
+import record
+from mapie.exchangeability_testing import RiskMonitoring
+from mapie.metrics import calibration
 
 SEEDS = 20
 RISK_SEEDS = 5

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
-warnings.filterwarnings("ignore")
-
-import common_streams as streams  # noqa: E402
-import nannyml  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import record  # noqa: E402
+import common_streams as streams
+import nannyml
+import numpy as np
+import pandas as pd
+import record
 
 NULL_SEEDS = 200
 SEEDS = 20

@@ -32,7 +32,7 @@ class Occasion:
     @property
     def end_ms(self) -> int:
         """End of the window."""
-        return self.window.start_ms + self.subject.policy.window_ms
+        return self.window.start_ms + self.subject.window_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _is_gone(records: Records, key: MonitorKey, known: MonitorState, labels_ms: 
 def _goes_on(records: Records, last: WindowKey) -> bool:
     """Whether a model had predictions after a window; of one that is silent nothing is known."""
     traffic = records.state.traffic.get(last.model)
-    end_ms = last.start_ms + records.subject_of(last).policy.window_ms
+    end_ms = last.start_ms + records.subject_of(last).window_ms
     return traffic is not None and traffic.last_ms > end_ms
 
 
@@ -81,6 +81,6 @@ def _event(
     window = _window(key, known)
     subject = records.subject_of(window)
     seen = Evidence(subject, subject.layout(known.part).zeros(), window.start_ms)
-    now = Occasion(window, seen, window.start_ms + subject.policy.window_ms, cut)
+    now = Occasion(window, seen, window.start_ms + subject.window_ms, cut)
     words = sentences.gone(key.metric, key.feature, window, now.end_ms)
     return superseded(key, known, opened, now).model_copy(update={"summary": words})

@@ -173,7 +173,7 @@ def judged(records: Records, windows: Iterable[WindowKey]) -> list[Judged]:
         if known is not None and known.budget is not None:
             subject = records.subject_of(window)
             if subject not in delays_ms:
-                delays_ms[subject] = subject.policy.window_ms + subject.label_delay_ms
+                delays_ms[subject] = subject.window_ms + subject.label_delay_ms
             due_ms = window.start_ms + delays_ms[subject]
             found.append(Judged(due_ms, window.start_ms, window, subject, known.budget))
     return sorted(found, key=lambda one: one[:3])

@@ -24,7 +24,7 @@ BEFORE = 24
 def stretch(state: State, test: LimitTest, now: Occasion) -> Stretch | None:
     """The stretch that ends in a window; None where nothing good before it is known."""
     pooled = test.sums(now.seen)
-    start_ms, length_ms = now.window.start_ms, now.subject.policy.window_ms
+    start_ms, length_ms = now.window.start_ms, now.subject.window_ms
     if pooled is None:
         return None
     while (sums := _sums(state, test, now, start_ms - length_ms)) is not None:
@@ -55,7 +55,7 @@ def _sums(state: State, test: LimitTest, now: Occasion, start_ms: int) -> Sums |
 
 
 def _limit(test: LimitTest, now: Occasion) -> float:
-    return test.level.at(now.window.start_ms, now.subject.policy.window_ms)
+    return test.level.at(now.window.start_ms, now.subject.window_ms)
 
 
 def _plus(first: Sums, second: Sums) -> Sums:

@@ -14,7 +14,15 @@ from streams.decide.detect import calibration, drift, estimates, limit
 from streams.decide.detect.calibration import Calibrated
 from streams.decide.detect.care import care_tests
 from streams.decide.detect.constant import constant_tests
-from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, SequentialTest, Step
+from streams.decide.detect.contract import (
+    Bet,
+    Evidence,
+    Reading,
+    Recovery,
+    SequentialTest,
+    Step,
+    at_places,
+)
 from streams.decide.detect.crowded import CrowdedTest, crowded_tests
 from streams.decide.detect.drift import DriftTest
 from streams.decide.detect.drift_list import DriftList
@@ -191,7 +199,7 @@ BANKS: Mapping[type[SequentialTest], Callable[[Sequence[Bet]], list[Step | None]
 
 def bet_each(bets: Sequence[Bet]) -> list[Step | None]:
     """`SequentialTest.bet` of many tests, all of one kind at once."""
-    steps: list[Step | None] = [None] * len(bets)
+    steps: list[tuple[int, Step | None]] = []
     kinds: defaultdict[type[SequentialTest], list[int]] = defaultdict(list)
     for place, bet in enumerate(bets):
         kinds[type(bet.test)].append(place)
@@ -201,6 +209,5 @@ def bet_each(bets: Sequence[Bet]) -> list[Step | None]:
         found = (
             [one.test.bet(*one[1:3], share=one.share) for one in own] if bank is None else bank(own)
         )
-        for place, step in zip(places, found, strict=True):
-            steps[place] = step
-    return steps
+        steps += zip(places, found, strict=True)
+    return at_places(len(bets), steps)

@@ -27,7 +27,7 @@ from detectors.summary import Ints, Layout
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
 from streams.decide.detect.gather import Gathered, cut, scale_of, scaled
 from streams.decide.detect.recovery import MEMORY, clear_of, restarted, reverse
 from streams.decide.measure.calibration import gap_reading
@@ -172,19 +172,18 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     -------
     One step for each bet, None where its window has no evidence.
     """
-    steps: list[Step | None] = [None] * len(bets)
     gathered = Gathered(bet.seen for bet in bets)
     tests = [cast(Calibrated, bet.test) for bet in bets]
-    places = [test.places(bet.seen.subject) for test, bet in zip(tests, bets, strict=True)]
+    fields = [test.places(bet.seen.subject) for test, bet in zip(tests, bets, strict=True)]
     starts = np.array([gathered.start(bet.seen) for bet in bets])
     rows = as_floats([test.rows_per_unit for test in tests])
-    scales = as_floats([one.scales for one in places])
+    scales = as_floats([one.scales for one in fields])
     n, y, p, sq = (
-        scaled(gathered.fields(starts + [one.bins[i] for one in places], BINS), scales[:, i, None])
+        scaled(gathered.fields(starts + [one.bins[i] for one in fields], BINS), scales[:, i, None])
         for i in range(len(FIELDS))
     )
     slope_d, slope_v = (
-        scaled(gathered.at(starts + [one.slopes[i] for one in places]), scales[:, len(FIELDS) + i])
+        scaled(gathered.at(starts + [one.slopes[i] for one in fields]), scales[:, len(FIELDS) + i])
         for i in range(len(SLOPES))
     )
     n, d, v = (as_floats(x / rows[:, None]) for x in (n, y - p, sq))
@@ -195,11 +194,9 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
         _components(v, v.sum(axis=1), slope_v / rows),
     )
     live = np.flatnonzero(count > 0.0)
-    if live.size:
-        found = _stepped([bets[i] for i in live.tolist()], *(column[live] for column in columns))
-        for place, one in zip(live.tolist(), found, strict=True):
-            steps[place] = one
-    return steps
+    places = live.tolist()
+    found = _stepped([bets[i] for i in places], *(column[live] for column in columns))
+    return at_places(len(bets), zip(places, found, strict=True))
 
 
 def _components(bins: FloatArray, total: FloatArray, slope: FloatArray) -> FloatArray:
@@ -209,6 +206,8 @@ def _components(bins: FloatArray, total: FloatArray, slope: FloatArray) -> Float
 
 def _stepped(bets: Sequence[Bet], n: FloatArray, d: FloatArray, v: FloatArray) -> list[Step]:
     """One step of each test, all sums of shape (N, BINS + 2)."""
+    if not bets:
+        return []
     fresh = np.full(SHAPE, -np.inf).tobytes()
     wealth = np.frombuffer(b"".join([bet.memory or fresh for bet in bets]))
     wealth = wealth.reshape(len(bets), *SHAPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,7 +15,16 @@ from streams.decide.measure.interval import Reading
 from streams.decide.measure.labels import BESIDE, sums_beside
 from streams.decide.subject import Subject
 
-__all__ = ["ALPHA_RECOVERY", "Bet", "Evidence", "Reading", "Recovery", "SequentialTest", "Step"]
+__all__ = [
+    "ALPHA_RECOVERY",
+    "Bet",
+    "Evidence",
+    "Reading",
+    "Recovery",
+    "SequentialTest",
+    "Step",
+    "at_places",
+]
 
 ALPHA_RECOVERY = 0.05
 """Chance of ever resolving an alert that is not over."""
@@ -81,6 +91,20 @@ class Bet(NamedTuple):
     memory: bytes
     seen: Evidence
     share: float
+
+
+def at_places(count: int, steps: Iterable[tuple[int, Step | None]]) -> list[Step | None]:
+    """The steps of so many bets, each at its place; None where there is none.
+
+    Examples
+    --------
+    >>> at_places(2, [(1, Step(b"", True, 0.0, 0.0))])
+    [None, Step(memory=b'', alarm=True, log_e=0.0, spent=0.0)]
+    """
+    found: list[Step | None] = [None] * count
+    for place, step in steps:
+        found[place] = step
+    return found
 
 
 class SequentialTest(Protocol):

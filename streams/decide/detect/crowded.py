@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.alerts import Severity
 from schemas.policy import Policy
-from schemas.summaries import Part
-from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import Evidence, Recovery
+from streams.decide.detect.rows import RowsTest
 from streams.decide.subject import Subject
 
 METRICS = {"capped_segments": "capped", "long_segments": "long"}
@@ -15,7 +14,7 @@ METRICS = {"capped_segments": "capped", "long_segments": "long"}
 
 
 @dataclass(frozen=True)
-class CrowdedTest:
+class CrowdedTest(RowsTest):
     """Open on any row whose value of a key has no stream, resolve on a window with rows and none.
 
     Parameters
@@ -28,9 +27,8 @@ class CrowdedTest:
     place
         Its place among the policy's slices.
 
-    Not a statistical test: the rows are in the stream of all, and what the segments show leaves
-    them out or has them under `schemas.summaries.OTHER`. Nothing of the false-alarm budget is
-    spent.
+    The rows are in the stream of all, and what the segments show leaves them out or has them under
+    `schemas.summaries.OTHER`.
 
     Examples
     --------
@@ -42,32 +40,20 @@ class CrowdedTest:
     metric: str
     feature: str
     place: int
-    detector: str = "contract"
-    part: Part = Part.INPUT
-    severity: Severity = Severity.TICKET
+
+    def rows(self, seen: Evidence) -> int:
+        """How many such rows there were."""
+        return int(seen.subject.inputs.counts(seen.vector, METRICS[self.metric])[self.place])
 
     def question(self, subject: Subject) -> str:
         """The same under every policy that slices by the key."""
         return f"{self.metric}/{self.feature}"
 
-    def read(self, seen: Evidence) -> Reading:
-        """How many such rows there were."""
-        served = seen.subject.inputs.count(seen.vector, "n")
-        return Reading(served, self._rows(seen), None, None, 0.0)
-
-    def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
-        """Alarm on any."""
-        return Step(memory, self._rows(seen) > 0, 0.0, 0.0)
-
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Over at the first window that has rows, and none of these."""
         if not seen.subject.inputs.count(seen.vector, "n"):
             return None
-        return Recovery([], self._rows(seen) == 0, 0.0)
-
-    def _rows(self, seen: Evidence) -> float:
-        counts = seen.subject.inputs.counts(seen.vector, METRICS[self.metric])
-        return float(counts[self.place])
+        return super().recover(memory, recovery, seen)
 
 
 def crowded_tests(policy: Policy) -> tuple[CrowdedTest, ...]:

@@ -18,7 +18,15 @@ from detectors.sequential.bank import log_shares
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import ALPHA_RECOVERY, Bet, Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import (
+    ALPHA_RECOVERY,
+    Bet,
+    Evidence,
+    Reading,
+    Recovery,
+    Step,
+    at_places,
+)
 from streams.decide.detect.gather import Gathered, cut
 from streams.decide.detect.recovery import clear_of
 from streams.decide.measure.drift import (
@@ -164,7 +172,6 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     -------
     One step for each bet, None where its window has no evidence.
     """
-    steps: list[Step | None] = [None] * len(bets)
     gathered = Gathered(bet.seen for bet in bets)
     alike: defaultdict[tuple[int, bool], list[_Ready]] = defaultdict(list)
     for place, bet in enumerate(bets):
@@ -173,14 +180,13 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
         if frame is not None:
             key = (frame.shares.size, frame.start is None)
             alike[key].append(_Ready(place, bet, test, frame))
+    steps: list[tuple[int, Step]] = []
     for group in alike.values():
         counts = _histograms(gathered, group)
         live = np.flatnonzero(counts.sum(axis=1) > ENOUGH)
         chosen = [group[row] for row in live.tolist()]
-        if chosen:
-            for one, step in zip(chosen, _stepped(chosen, counts[live]), strict=True):
-                steps[one.place] = step
-    return steps
+        steps += zip([one.place for one in chosen], _stepped(chosen, counts[live]), strict=True)
+    return at_places(len(bets), steps)
 
 
 def _histograms(gathered: Gathered, group: Sequence[_Ready]) -> FloatArray:
@@ -194,6 +200,8 @@ def _histograms(gathered: Gathered, group: Sequence[_Ready]) -> FloatArray:
 
 
 def _stepped(group: Sequence[_Ready], counts: FloatArray) -> list[Step]:
+    if not group:
+        return []
     bins = counts.shape[1]
     fresh = np.concatenate([np.full(K, -np.inf), np.zeros(bins)]).tobytes()
     memory = np.frombuffer(b"".join([one.bet.memory or fresh for one in group]))

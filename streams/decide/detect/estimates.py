@@ -56,7 +56,7 @@ class EstimatedErrors:
 
     def read(self, seen: Evidence) -> Reading:
         """The estimate, with the interval for what the window's labels will show."""
-        level = self.level.at(seen.start_ms, seen.subject.policy.window_ms)
+        level = self.level.at(seen.start_ms, seen.subject.window_ms)
         shown = estimated(seen.subject, seen.vector).get(self.metric)
         rows = scored(seen.subject, seen.vector)
         if shown is None or rows is None:
@@ -78,7 +78,7 @@ class EstimatedErrors:
         rows, known = scored(seen.subject, seen.vector), seen.subject.decision_map
         if rows is None or known is None:
             return None
-        level = self.level.at(seen.start_ms, seen.subject.policy.window_ms)
+        level = self.level.at(seen.start_ms, seen.subject.window_ms)
         level += float(allowance(rows.n, rows.n1, known, alpha=ALPHA_REFERENCE))
         n, s, q = expected_errors(rows.n, rows.n1, known)
         if side == "below":

@@ -17,7 +17,7 @@ from detectors.sequential.bank import log_shares
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
 from streams.decide.detect.gather import Gathered, cut
 from streams.decide.detect.limit_bank import ManySums, Recipe, recipe_of, sums_of
 from streams.decide.detect.recovery import clear_of, reverse
@@ -125,12 +125,11 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     -------
     One step for each bet, None where its window has no evidence.
     """
-    steps: list[Step | None] = [None] * len(bets)
     gathered = Gathered(bet.seen for bet in bets)
     asked = [(place, cast(LimitTest, bet.test).recipe(bet.seen)) for place, bet in enumerate(bets)]
     known = [(place, recipe) for place, recipe in asked if recipe is not None]
     if not known:
-        return steps
+        return [None] * len(bets)
     chosen = [bets[place] for place, _ in known]
     sums = sums_of(
         gathered,
@@ -139,15 +138,14 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
         np.array([gathered.served(bet.seen) for bet in chosen]),
     )
     live = np.flatnonzero(sums.n > 0)
-    betting = [chosen[row] for row in live.tolist()]
-    if betting:
-        for row, step in zip(live.tolist(), _stepped(betting, sums.of(live)), strict=True):
-            steps[known[row][0]] = step
-    return steps
+    found = _stepped([chosen[row] for row in live.tolist()], sums.of(live))
+    return at_places(len(bets), zip([known[row][0] for row in live], found, strict=True))
 
 
 def _stepped(bets: Sequence[Bet], sums: ManySums) -> list[Step]:
     """One step of the budgeted e-SR for each of the sums."""
+    if not bets:
+        return []
     tests = [cast(LimitTest, bet.test) for bet in bets]
     limits = as_floats([test.limit(bet.seen) for test, bet in zip(tests, bets, strict=True)])
     below = np.array([test.level.worse == "below" for test in tests])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from detectors.bets.grid import Side
-from detectors.intervals import mean_interval, wilson
+from detectors.intervals import mean_interval_of_one, wilson_of_one
 from detectors.metrics.estimate import Estimate
 from detectors.planning import needed_binary
 from detectors.quantities import Sums
@@ -74,10 +74,10 @@ def interval_of(sums: Sums, dispersion: float = 1.0) -> tuple[float | None, floa
         return None, None
     n, s = sums.n / dispersion, sums.s / dispersion
     if sums.q is None:
-        low, high = wilson(s, n, LEVEL)
+        low, high = wilson_of_one(s, n, LEVEL)
     else:
-        low, high = mean_interval(n, s, sums.q / dispersion, LEVEL)
-    return number(float(low)), number(float(high))
+        low, high = mean_interval_of_one(n, s, sums.q / dispersion, LEVEL)
+    return number(low), number(high)
 
 
 def judge(

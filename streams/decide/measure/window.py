@@ -106,7 +106,7 @@ def window_result(
         segment=key.segment,
         against=beside[Part.INPUT].segment if beside else "",
         start_ms=key.start_ms,
-        end_ms=key.start_ms + subject.policy.window_ms,
+        end_ms=key.start_ms + subject.window_ms,
         policy=key.policy,
         reference=key.reference,
         predictions=subject.inputs.count(inputs, "n"),

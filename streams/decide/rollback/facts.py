@@ -46,7 +46,7 @@ class Served(NamedTuple):
     @property
     def end_ms(self) -> int:
         """End of the window."""
-        return self.key.start_ms + self.subject.policy.window_ms
+        return self.key.start_ms + self.subject.window_ms
 
 
 def facts(view: View, advice: RolloutEvent, *, healthy_within_ms: int) -> Facts:
@@ -122,7 +122,7 @@ def at(view: View, model: str, version: str, arm: Arm, time_ms: int) -> Served |
         subject = view.subjects.of(*hashes, whole=True)
     except Retriable:
         return None
-    start = merge.floor_to(time_ms, subject.policy.window_ms)
+    start = merge.floor_to(time_ms, subject.window_ms)
     key = WindowKey(model, version, arm, "", *hashes, start)
     return Served(key, subject, view.state.windows.get(key) or Window())
 

@@ -94,7 +94,7 @@ def _settle_ms(view: View, advice: RolloutEvent) -> int:
         return 0
     subject = window.subject
     delay = subject.label_delay_ms if verify.needs_labels(advice) else subject.input_delay_ms
-    return delay + subject.policy.window_ms
+    return delay + subject.window_ms
 
 
 def _step(view: View, model: str, given: Given, *, at_ms: int | None = None) -> list[RolloutEvent]:
@@ -197,7 +197,7 @@ def _check(
     """Evidence is looked at again when its windows have changed, once in a window's time."""
     if case.revised or any(_rests_on(advice, window) for window in revised):
         window = at(view, model, advice.canary, advice.arm, advice.window_start_ms)
-        length_ms = 0 if window is None else window.subject.policy.window_ms
+        length_ms = 0 if window is None else window.subject.window_ms
         if view.now_ms - case.checked_ms < length_ms:
             _keep(view, model, case, msgspec.structs.replace(case, revised=True))
         elif evidence.stands(view, advice):

@@ -54,13 +54,13 @@ def cohort_at(
         subject = subjects.of(*hashes, whole=True)
     except Retriable:
         return None
-    start = merge.floor_to(time_ms, subject.policy.window_ms)
-    end = start + subject.policy.window_ms
+    start = merge.floor_to(time_ms, subject.window_ms)
+    end = start + subject.window_ms
     return Cohort(
         subject=subject,
         start_ms=start,
         end_ms=end,
-        from_ms=first_pane(rollout.start_ms, subject.policy.pane_ms),
+        from_ms=first_pane(rollout.start_ms, subject.pane_ms),
         due_ms=end + (subject.label_delay_ms if labels else subject.input_delay_ms),
         canary=WindowKey(rollout.model, rollout.canary, rollout.arm, "", *hashes, start),
         baseline=WindowKey(rollout.model, rollout.baseline, Arm.BASELINE, "", *hashes, start),

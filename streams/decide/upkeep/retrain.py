@@ -184,7 +184,7 @@ def _matured_ms(view: View, traffic: Traffic) -> int:
     labels_ms = watermarks(view.state).labels_ms
     seen_ms = view.now_ms if labels_ms is None else labels_ms
     mature_ms = min(seen_ms - subject.label_delay_ms, traffic.last_ms)
-    return max(floor_to(mature_ms, subject.policy.window_ms), 0)
+    return max(floor_to(mature_ms, subject.window_ms), 0)
 
 
 def _summary(

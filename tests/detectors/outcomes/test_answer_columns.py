@@ -121,7 +121,7 @@ def test_a_mean_is_summed_in_the_units_of_its_contract() -> None:
     layout = Layout(feature.fields())
     build = CellBuilder(layout)
     numbers = numbers_of([0, 4.0, 100, -100, None, "much"], 1)
-    NumericFeatures(layout, [feature]).add(build, *numbers)
+    NumericFeatures(layout, [[feature]]).add(build, *numbers)
     rows = np.zeros(6, np.int64)
     (pane,) = scatter(build.build(), rows, rows + 1, 1, layout.size)
     values = np.array([0.0, 4.0, 6.0, -2.0])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from detectors.categorical import CategoricalFeature, CategoricalFeatures
 from detectors.inputs import (
-    CategoricalFeature,
     Feature,
     NumericFeature,
     features_of,
@@ -42,9 +42,9 @@ def added(feature: Feature, values: list[Any]) -> tuple[dict[str, list[float]], 
     layout = Layout(feature.fields())
     build = CellBuilder(layout)
     if isinstance(feature, NumericFeature):
-        marked = NumericFeatures(layout, [feature]).add(build, *numbers_of(values, 1))
+        marked = NumericFeatures(layout, [[feature]]).add(build, *numbers_of(values, 1))
     else:
-        marked = feature.add(build, values)
+        marked = CategoricalFeatures([feature]).add(build, values)
     rows = np.zeros(len(values), np.int64)
     (pane,) = scatter(build.build(), rows, rows + 1, 1, layout.size)
     found = {f.name.partition(":")[2]: layout.values(pane, f.name).tolist() for f in layout.fields}

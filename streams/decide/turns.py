@@ -1,0 +1,144 @@
+"""Which tests have a turn in a window that is due, and what each may spend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from schemas.alerts import Alert
+from schemas.predictions import Arm
+from schemas.summaries import Part
+from streams.control import Control
+from streams.decide import budget, groups, merge
+from streams.decide.alerts import life as alerts
+from streams.decide.alerts.events import key_of
+from streams.decide.alerts.held import Records, note
+from streams.decide.detect import Asked, Evidence, rules_of
+from streams.decide.detect.care import is_care
+from streams.decide.due import Cohort, Due, cohort, version_of
+from streams.decide.keys import WindowKey
+from streams.decide.measure.awaited import awaited
+from streams.decide.measure.labels import UNCOVERED
+from streams.decide.measure.shed import lacks, shed
+from streams.decide.rollout import care
+from streams.decide.subject import Subject
+
+
+class _Beside(NamedTuple):
+    """What served in windows that share a budget: versions under their rules, and segments,
+    that of all among them."""
+
+    versions: frozenset[tuple[str, str, str]]
+    segments: frozenset[str]
+
+
+class Turns:
+    """The turns of tests in the windows of one look.
+
+    Canaries and shadows have none: they are judged in rollouts.
+
+    Parameters
+    ----------
+    records
+        Where windows, and what is asked of them, are found.
+    control
+        Where deployments are found, which begin hyper-care.
+    peers
+        Windows that share a budget.
+    """
+
+    def __init__(
+        self, records: Records, control: Control, peers: Mapping[Cohort, set[WindowKey]]
+    ) -> None:
+        self._records = records
+        self._state = records.state
+        self._control = control
+        self._peers = peers
+        self._serving: dict[Cohort, _Beside] = {}
+
+    def of(self, due: Due, part: Part, cut: dict[str, int]) -> list[alerts.Turn]:
+        """Tests of a window that is due, with what each may spend."""
+        due_ms, start_ms, window = due
+        subject = self._records.subject_of(window)
+        inputs = merge.total(self._state, window, subject, (Part.INPUT,))
+        served = subject.inputs.count(inputs, "n")
+        strays = subject.inputs.count(inputs, "n_stray")
+        if window.arm != Arm.BASELINE or served + strays <= 0:
+            return []
+        vector, covered = inputs, True
+        if part is Part.LABEL:
+            vector = merge.total(self._state, window, subject, (part,))
+            labelled = subject.labels.count(vector, "n")
+            expected = awaited(subject.inputs, inputs)
+            covered = labelled >= subject.policy.labels.coverage * expected
+        asked = self._records.asked_of(subject)
+        stream = self._budget(window, subject)
+        if part is Part.LABEL and covered:
+            note(self._state, window, stream)
+        caring = self._cares(window, subject, asked)
+        against = groups.against(self._state, window, subject, part)
+        lost = shed(subject, inputs) if part is Part.INPUT else {}
+        seen = Evidence(subject, vector, start_ms, against, inputs)
+        occasion = alerts.Occasion(window, seen, due_ms, cut)
+        turns = [
+            alerts.Turn(one, occasion, budget.offered(stream, one.fraction))
+            for one in asked
+            if one.test.part is part
+            and (covered or one.test.metric in UNCOVERED)
+            and not lacks(lost, subject, one.test.metric, one.test.feature)
+            and (caring or not is_care(one.test.detector))
+        ]
+        rules = (rule for rule in rules_of(subject) if rule.test.part is part)
+        return turns + [alerts.Turn(rule, occasion, 0.0) for rule in rules]
+
+    def ended(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
+        """Ends of alerts that nobody asks about any more; most streams have none open."""
+        due_ms, start_ms, window = due
+        if not self._state.tests.open_in(window.stream) or not self._served(window):
+            return []
+        subject = self._records.subject_of(window)
+        seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
+        asked = (*self._records.asked_of(subject), *rules_of(subject))
+        now = alerts.Occasion(window, seen, due_ms, cut)
+        cared = care.retire(self._state, now, part, self._care_of(window, subject))
+        return cared + alerts.retire(self._state, now, part, asked)
+
+    def _cares(self, window: WindowKey, subject: Subject, asked: Sequence[Asked]) -> bool:
+        """Whether a window is in hyper-care; its tests start anew with it."""
+        if subject.policy.plan.hyper_care is None or not subject.whole:
+            return False
+        period = care.current(self._care_of(window, subject), window)
+        if period is None:
+            return False
+        tests = (one.test for one in asked if is_care(one.test.detector))
+        care.begin(self._state, window, period, [key_of(test, window) for test in tests])
+        return True
+
+    def _care_of(self, window: WindowKey, subject: Subject) -> list[care.Period]:
+        return care.periods_of(self._control.deployments(window.model), subject.policy)
+
+    def _budget(self, window: WindowKey, subject: Subject) -> float:
+        """What a stream's tests may spend on a window: versions and segments that served beside
+        it divide the budget."""
+        own = cohort(window)
+        if own not in self._serving:
+            served = [peer for peer in self._peers[own] if self._served(peer)]
+            self._serving[own] = _Beside(
+                frozenset(version_of(peer) for peer in served),
+                frozenset({"", *(peer.segment for peer in served)}),
+            )
+        beside = self._serving[own]
+        return budget.of_stream(
+            subject.policy,
+            segment=window.segment,
+            versions=len(beside.versions) + (version_of(window) not in beside.versions),
+            segments=len(beside.segments) - 1 + (window.segment not in beside.segments),
+        )
+
+    def _served(self, window: WindowKey) -> bool:
+        """Whether a baseline had predictions on time in a window."""
+        if window.arm != Arm.BASELINE:
+            return False
+        subject = self._records.subject_of(window)
+        inputs = merge.total(self._state, window, subject, (Part.INPUT,))
+        return subject.inputs.count(inputs, "n") > 0
