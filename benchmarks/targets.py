@@ -137,7 +137,7 @@ TARGETS = (
     Target(
         "memory of INGEST, 10 million pending",
         "pending",
-        "rss_mb",
+        "peak_mb",
         at_most=600,
         worst=True,
         unit=" MB",

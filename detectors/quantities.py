@@ -7,13 +7,9 @@ from the same sums.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from detectors.summary import SCALE, Ints, Layout
-
-LOOKED_UP = 1 << 16
-"""So many metrics of layouts are remembered with their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +210,12 @@ def sums_of(layout: Layout, vector: Ints, metric: str, feature: str = "") -> Sum
     return None if places is None else places.sums(vector)
 
 
-@lru_cache(maxsize=LOOKED_UP)
 def places_of(layout: Layout, metric: str, feature: str = "") -> Places | None:
-    """Where the sums of a metric stand; None where the pane has it not."""
-    for quantity in QUANTITIES.get(metric, ()):
-        found = quantity.places(layout, feature)
-        if found is not None:
-            return found
-    return None
+    """Where the sums of a metric stand, looked up once; None where the pane has it not."""
+    known = layout.known
+    key = (metric, feature)
+    if key not in known:
+        places = (quantity.places(layout, feature) for quantity in QUANTITIES.get(metric, ()))
+        known[key] = next((found for found in places if found is not None), None)
+    found: Places | None = known[key]
+    return found

@@ -86,6 +86,8 @@ class Sums:
         np.add.at(self._flat, cells.rows * self._layout.size + cells.columns, cells.values)
 
     def _field(self, name: str, rows: Ints, offsets: Ints | int, values: Ints | None) -> None:
+        if rows.size == 0:
+            return
         groups = self._groups[rows]
         places = groups * self._layout.size + (self._layout.start(name) + offsets)
         np.add.at(self._flat, places, 1 if values is None else values)

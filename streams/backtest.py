@@ -25,6 +25,7 @@ from streams.control import Control
 from streams.decide.pipeline import Decide
 from streams.replay import Start, Step
 from streams.results import Results
+from streams.runtime import collector
 
 DECIDED: Mapping[str, Any] = {
     **dict.fromkeys(("floors", "seasonal", "drift", "calibration", "false_alarms"), True),
@@ -71,12 +72,14 @@ def decide_again(steps: Sequence[Step], first: Start, other: Policy) -> Results:
     control = _control(replace(first, policy=other))
     decide = Decide(control, partition=0, results=False)
     results = Results()
-    for step in steps:
-        for record in step.deployments:
-            control.apply(topics.DEPLOYMENTS, record)
-        for packed in step.batches:
-            decide.apply(relabelled(decode(packed), first.policy.hash, other.hash))
-        results.take(decide.advance())
+    old, new = first.policy.hash, other.hash
+    with collector.relaxed():
+        for step in steps:
+            for record in step.deployments:
+                control.apply(topics.DEPLOYMENTS, record)
+            for packed in step.batches:
+                decide.apply(relabelled(decode(packed), old, new))
+            results.take(decide.advance())
     results.ledgers = decide.ledger()
     return results
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -47,7 +50,16 @@ class Records(Sequence[Record]):
     ([7], [b'{}'], True)
     """
 
-    __slots__ = ("_make", "_source", "offsets", "partition", "timestamps_ms", "topic", "values")
+    __slots__ = (
+        "_make",
+        "_source",
+        "_stamps_ms",
+        "offsets",
+        "partition",
+        "timestamps_ms",
+        "topic",
+        "values",
+    )
 
     def __init__(
         self,
@@ -65,6 +77,7 @@ class Records(Sequence[Record]):
         self.timestamps_ms = timestamps_ms
         self.values = values
         self._source = source
+        self._stamps_ms: NDArray[np.int64] | None = None
         self._make = make
 
     def __len__(self) -> int:
@@ -92,6 +105,13 @@ class Records(Sequence[Record]):
         if not self.offsets or self.offsets[0] >= offset:
             return self
         return self[sum(seen < offset for seen in self.offsets) :]
+
+    @property
+    def stamps_ms(self) -> NDArray[np.int64]:
+        """``timestamps_ms`` as an array, shape (n,)."""
+        if self._stamps_ms is None:
+            self._stamps_ms = np.array(self.timestamps_ms, np.int64)
+        return self._stamps_ms
 
     @property
     def size(self) -> int:

@@ -7,6 +7,9 @@ import numpy as np
 from detectors.arrays import ArrayLike, FloatArray, as_floats
 from detectors.bets.grid import FRACTIONS, Side, require_open, require_side
 
+_LOSS: FloatArray = np.log1p(-FRACTIONS)
+"""What each bet loses on an event of the other kind."""
+
 
 def increments(*, n: ArrayLike, s: ArrayLike, m: ArrayLike, side: Side = "above") -> FloatArray:
     """Log-wealth that each of K bets wins in a window of `n` events, `s` of them "yes".
@@ -52,7 +55,6 @@ def increments(*, n: ArrayLike, s: ArrayLike, m: ArrayLike, side: Side = "above"
     yes = as_floats(s)[..., None]
     no = (as_floats(n) - as_floats(s))[..., None]
     odds = (limit / (1.0 - limit))[..., None]
-    loss = np.log1p(-FRACTIONS)
     if side == "above":
-        return as_floats(yes * np.log1p(FRACTIONS / odds) + no * loss)
-    return as_floats(yes * loss + no * np.log1p(FRACTIONS * odds))
+        return as_floats(yes * np.log1p(FRACTIONS / odds) + no * _LOSS)
+    return as_floats(yes * _LOSS + no * np.log1p(FRACTIONS * odds))

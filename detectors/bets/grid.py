@@ -115,8 +115,9 @@ def require_open(name: str, values: FloatArray, *, low: float, high: float) -> N
     ...
     schemas.errors.ConfigurationError: m is 1.5; it must lie strictly between 0 and 1
     """
-    wrong = ~((values > low) & (values < high))
-    if np.any(wrong):
+    inside = (values > low) & (values < high)
+    if not inside.all():
+        wrong = ~inside
         worst = float(np.ravel(values)[int(np.argmax(np.ravel(wrong)))])
         raise ConfigurationError(
             f"{name} is {worst:g}; it must lie strictly between {low:g} and {high:g}"

@@ -7,7 +7,7 @@ subtraction, exactly as good as one sketch of all values.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -139,8 +139,9 @@ def quantile(sketch: ArrayLike, q: float) -> float:
     """
     if not 0.0 <= q <= 1.0:
         raise ConfigurationError(f"q is {q:g}; a quantile must lie in [0, 1]")
-    n = int(as_floats(sketch).sum())
-    return _at_rank(sketch, math.floor(q * (n - 1))) if n else math.nan
+    ranks = _ranks(sketch)
+    n = int(ranks[-1])
+    return _at_rank(ranks, math.floor(q * (n - 1))) if n else math.nan
 
 
 def quantile_interval(sketch: ArrayLike, q: float, alpha: float = 0.05) -> Range:
@@ -176,14 +177,15 @@ def quantile_interval(sketch: ArrayLike, q: float, alpha: float = 0.05) -> Range
     """
     if not 0.0 < q < 1.0:
         raise ConfigurationError(f"q is {q:g}; a quantile with an interval must lie in (0, 1)")
-    n = int(as_floats(sketch).sum())
+    ranks = _ranks(sketch)
+    n = int(ranks[-1])
     if n == 0:
         return Range(math.nan, math.nan)
     # The l-th smallest value is above the quantile iff fewer than l values are at most it.
     below = _first_rank(n, q, alpha / 2.0)
     above = _first_rank(n, q, 1.0 - alpha / 2.0, inclusive=True) + 1
-    low = _at_rank(sketch, below - 1) if below >= 1 else 0.0
-    high = _at_rank(sketch, above - 1) if above <= n else math.inf
+    low = _at_rank(ranks, below - 1) if below >= 1 else 0.0
+    high = _at_rank(ranks, above - 1) if above <= n else math.inf
     return Range(low, high)
 
 
@@ -211,10 +213,19 @@ def _first_rank(n: int, q: float, level: float, *, inclusive: bool = False) -> i
     return low
 
 
-def _at_rank(sketch: ArrayLike, rank: int) -> float:
+def _ranks(sketch: ArrayLike) -> IntArray:
+    """Values up to the end of each bucket."""
+    return np.cumsum(np.asarray(sketch, dtype=np.int64))
+
+
+def _at_rank(ranks: IntArray, rank: int) -> float:
     """Value of the bucket that holds the value of 0-based `rank`."""
-    cumulative = np.cumsum(np.asarray(sketch, dtype=np.int64))
-    return float(bucket_value(int(np.searchsorted(cumulative, rank, side="right")) + _FIRST))
+    return _value(int(ranks.searchsorted(rank, side="right")))
+
+
+@cache
+def _value(bucket: int) -> float:
+    return float(bucket_value(bucket + _FIRST))
 
 
 def count_over(sketch: ArrayLike, limit_ms: float) -> int:

@@ -97,6 +97,7 @@ class BudgetedESR:
 
     def __init__(self, bets: int = K) -> None:
         self._wealth: FloatArray = np.full(bets, -np.inf)
+        self._log_m: float | None = None
 
     def update(self, le: ArrayLike, *, share: float) -> bool:
         """Add one non-empty window and return whether it alarms.
@@ -123,16 +124,20 @@ class BudgetedESR:
             )
         refuse_nan(increments)
         self._wealth = step(self._wealth, increments, log_share=log_share_of(share))
+        self._log_m = None
         return self.log_m >= 0.0
 
     @property
     def log_m(self) -> float:
         """Natural log of the wealth; an alarm is at 0 or above, a fresh start is ``-inf``."""
-        return float(log_mean_exp(self._wealth))
+        if self._log_m is None:
+            self._log_m = float(log_mean_exp(self._wealth))
+        return self._log_m
 
     def reset(self) -> None:
         """Start anew, as after an alarm."""
         self._wealth = np.full_like(self._wealth, -np.inf)
+        self._log_m = None
 
     def state(self) -> list[float]:
         """The log-wealth of each bet; an empty list for a fresh start, as JSON has no ``-inf``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 
@@ -22,18 +22,13 @@ from streams.commands.options import (
     kafka,
     settings_of,
 )
-from streams.runtime import heap
+from streams.runtime import collector, malloc
 from streams.runtime.clock import SystemClock
 from streams.runtime.decide_worker import DecideWorker
 from streams.runtime.ingest_worker import IngestWorker
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
 from streams.supervise import Child, Supervisor
-
-
-class _Worker(Protocol):
-    def step(self) -> bool: ...
-    def close(self) -> None: ...
 
 
 def ingest(
@@ -44,16 +39,12 @@ def ingest(
     metrics_port: MetricsPort = None,
 ) -> None:
     """Join predictions with feedback and sum up panes. Run as many as there are shards."""
-    heap.bound()
+    malloc.bound()
     settings = settings_of(
         bootstrap=bootstrap, prefix=prefix, data=data, worker=worker, metrics_port=metrics_port
     )
     settings = settings.model_copy(update={"data": settings.data / f"ingest-{settings.worker}"})
-    metrics = _serve("ingest", settings)
-    transport = kafka(settings)
-    clock = SystemClock()
-    _run(IngestWorker(transport=transport, settings=settings, clock=clock, metrics=metrics))
-    transport.close()
+    _run("ingest", IngestWorker, settings)
 
 
 def decide(
@@ -66,11 +57,7 @@ def decide(
     settings = settings_of(
         bootstrap=bootstrap, prefix=prefix, worker=worker, metrics_port=metrics_port
     )
-    metrics = _serve("decide", settings)
-    transport = kafka(settings)
-    clock = SystemClock()
-    _run(DecideWorker(transport=transport, settings=settings, clock=clock, metrics=metrics))
-    transport.close()
+    _run("decide", DecideWorker, settings)
 
 
 def up(
@@ -130,8 +117,8 @@ def _serve(process: str, settings: Settings) -> Metrics:
     return metrics
 
 
-def _run(worker: _Worker) -> None:
-    """Step until SIGTERM or SIGINT, then leave in order."""
+def _run(process: str, kind: type[IngestWorker] | type[DecideWorker], settings: Settings) -> None:
+    """Step until SIGTERM or SIGINT, then leave in order; also if they come while it starts."""
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -140,6 +127,10 @@ def _run(worker: _Worker) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    metrics, transport = _serve(process, settings), kafka(settings)
+    worker = kind(transport=transport, settings=settings, clock=SystemClock(), metrics=metrics)
+    collector.relax()
     while not stopping:
         worker.step()
     worker.close()
+    transport.close()

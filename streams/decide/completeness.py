@@ -7,12 +7,13 @@ labels that come after maturity bias nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 import numpy as np
 
 from detectors.arrays import as_floats
-from detectors.estimation.completeness import RiskSums, completeness, maturity, seen_buckets
+from detectors.estimation.completeness import RiskSums, completeness, maturity
 from detectors.outcomes.contract import DELAYS_MS
 from detectors.summary import Ints
 from streams.decide import merge
@@ -48,7 +49,7 @@ def count_lapsed(state: State, window: WindowKey, subject: Subject) -> None:
     policy = subject.policy
     inputs = merge.total(state, window, subject, merge.INPUTS)
     labels = merge.total(state, window, subject, merge.LABELS)
-    first = int(seen_buckets(policy.maturity_ms, DELAYS_MS))
+    first = _seen(policy.maturity_ms)
     _count(state, window, subject, inputs, labels, first=first, age_ms=policy.horizon_ms)
 
 
@@ -58,7 +59,7 @@ def expected_at(state: State, window: WindowKey, age_ms: int) -> Expected:
     if known is None:
         return UNKNOWN
     curve = completeness(RiskSums(as_floats(known.at_risk), as_floats(known.events)))
-    by_then = curve[: int(seen_buckets(age_ms, DELAYS_MS))]
+    by_then = curve[: _seen(age_ms)]
     # At an age that no window has shown, there are at least as many as at the last one shown.
     shown = by_then[np.isfinite(by_then)]
     buckets = maturity(curve, COMPLETE)
@@ -80,7 +81,7 @@ def _count(
 ) -> None:
     """Add the delay buckets from ``first`` on that an age has seen to their end."""
     delays = subject.labels.counts(labels, "delay")
-    n, seen = awaited(subject.inputs, inputs), int(seen_buckets(age_ms, DELAYS_MS))
+    n, seen = awaited(subject.inputs, inputs), _seen(age_ms)
     if n <= 0 or seen <= first or delays.min() < 0 or delays.sum() > n:
         return
     sums = RiskSums.of([delays], [n], [seen])
@@ -93,3 +94,8 @@ def _count(
             events=(known.events + (sums.events * later).astype(np.int64)).tolist(),
         ),
     )
+
+
+def _seen(age_ms: int) -> int:
+    """Delay buckets that a cohort of an age has seen to their end."""
+    return bisect_right(DELAYS_MS, age_ms)

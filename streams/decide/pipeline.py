@@ -40,7 +40,7 @@ from streams.decide.incidents.settle import Desk, Watched
 from streams.decide.keys import Version, WindowKey
 from streams.decide.ledger import Totals, ledgers, totals
 from streams.decide.outputs import Outputs
-from streams.decide.results import revision
+from streams.decide.results import revisions
 from streams.decide.rollback import run as rollback
 from streams.decide.rollback.facts import View
 from streams.decide.rollout import aftercare, course, review, trouble
@@ -339,11 +339,11 @@ class Decide:
             self._unpublished = Unpublished()
             return []
         chosen = self._unpublished.take(WORK_AT_ONCE, lambda window: self._subject(window).work)
-        return [self._result(one, cut) for one in (*chosen, *self._unpublished.among(lapsing))]
-
-    def _result(self, window: WindowKey, cut: dict[str, int]) -> WindowResult:
-        self._unpublished.discard(window)
-        return revision(self._state, window, self._subject(window), cut)
+        chosen += self._unpublished.among(lapsing)
+        for window in chosen:
+            self._unpublished.discard(window)
+        asked = [(window, self._subject(window)) for window in chosen]
+        return revisions(self._state, asked, cut)
 
     def _gone(self, window: WindowKey, subject: Subject, now: Watermarks) -> bool:
         """Whether a window not held was forgotten, so that what is left of it would mislead."""

@@ -1,6 +1,8 @@
-"""The next revision of a window's result, from its sums as they are now."""
+"""The next revisions of the results of windows, from their sums as they are now."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -9,15 +11,37 @@ from schemas.summaries import Part
 from schemas.windows import WindowResult
 from streams.decide import clock, completeness, groups, merge
 from streams.decide.keys import WindowKey
-from streams.decide.measure.window import window_result
+from streams.decide.measure.window import Shared, shared_each, window_result
 from streams.decide.state import State, Window
 from streams.decide.subject import Subject
 
 
-def revision(
-    state: State, window: WindowKey, subject: Subject, cut: dict[str, int]
+def revisions(
+    state: State, windows: Sequence[tuple[WindowKey, Subject]], cut: dict[str, int]
+) -> list[WindowResult]:
+    """The results of windows, whose revisions count up."""
+    sums = [
+        (
+            subject,
+            merge.total(state, window, subject, merge.INPUTS),
+            merge.total(state, window, subject, merge.LABELS),
+        )
+        for window, subject in windows
+    ]
+    return [
+        _revision(state, window, own, shared, cut)
+        for (window, _), own, shared in zip(windows, sums, shared_each(sums), strict=True)
+    ]
+
+
+def _revision(
+    state: State,
+    window: WindowKey,
+    sums: tuple[Subject, Ints, Ints],
+    shared: Shared,
+    cut: dict[str, int],
 ) -> WindowResult:
-    """The result of a window, whose revision counts up."""
+    subject, inputs, labels = sums
     known = state.windows.get(window) or Window()
     known = msgspec.structs.replace(known, stale=False, revision=known.revision + 1)
     state.windows.put(window, known)
@@ -25,15 +49,16 @@ def revision(
     return window_result(
         window,
         subject,
-        merge.total(state, window, subject, merge.INPUTS),
+        inputs,
         subject.inputs.count(late, "n"),
-        merge.total(state, window, subject, merge.LABELS),
+        labels,
         matured=known.matured,
         revision=known.revision,
         cut=cut,
         beside=groups.beside(state, window, subject),
         expected=_expected(state, window, subject),
         drifted=known.drifted,
+        shared=shared,
     )
 
 

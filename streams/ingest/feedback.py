@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.summary import Ints
 from streams.ingest import keys, review
-from streams.ingest.admit import PartitionsOf, lacks_policy, timed
+from streams.ingest.admit import timed
 from streams.ingest.admit_feedback import Heard, admit_feedback
-from streams.ingest.checkpoint import Notes, ShardState
-from streams.ingest.feedback_rows import FeedbackRows, rows_of
+from streams.ingest.context import Context
+from streams.ingest.feedback_rows import rows_of
 from streams.ingest.found import Found
 from streams.ingest.join import apply, crowded
 from streams.ingest.join_columns import join
 from streams.ingest.label_changes import LabelChanges, Labels, labels_of
-from streams.ingest.lapse import Lapses
 from streams.ingest.names import Names
 from streams.ingest.pairing import Pairing
-from streams.ingest.panes import Panes
 from streams.ingest.pending import (
     HEADER,
     WAITING_BYTES,
@@ -32,45 +30,18 @@ from streams.ingest.pending import (
     unpack_waiting,
     waiting_of,
 )
-from streams.ingest.plan import Plan, Plans
-from streams.ingest.routes import Routes
+from streams.ingest.plan import Plan
 from streams.ingest.rows import Bools
 from streams.ingest.sampling import is_expected, sampled_out
-from streams.ingest.store import Overlay
 from streams.records import Records
 
 
 class Feedback:
-    """The feedback of a shard; `streams.ingest.pipeline.Shard` has the parameters' meaning."""
+    """The feedback of a shard."""
 
-    def __init__(
-        self,
-        *,
-        number: int,
-        plans: Plans,
-        partitions_of: PartitionsOf,
-        skew_ms: int,
-        look: Callable[[], bool],
-        state: ShardState,
-        store: Overlay,
-        routes: Routes,
-        panes: Panes,
-        lapses: Lapses,
-        pairing: Pairing,
-        notes: Notes,
-    ) -> None:
-        self._number = number
-        self._plans = plans
-        self._partitions_of = partitions_of
-        self._skew_ms = skew_ms
-        self._look = look
-        self._state = state
-        self._store = store
-        self._routes = routes
-        self._panes = panes
-        self._lapses = lapses
+    def __init__(self, context: Context, pairing: Pairing) -> None:
+        self._context = context
         self._pairing = pairing
-        self._notes = notes
 
     def take(self, records: Records) -> None:
         """Take records of the feedback topic in order of offset."""
@@ -79,30 +50,30 @@ class Feedback:
             rows.times_ms,
             rows.stamps_ms,
             beats,
-            previous_ms=self._state.feedback_ms,
-            skew_ms=self._skew_ms,
+            previous_ms=self._context.state.feedback_ms,
+            skew_ms=self._context.skew_ms,
         )
-        self._state.feedback_ms = times.after_ms
-        lost = self._lost(rows)
-        heard, refused = admit_feedback(rows, times, self._plans, lost)
-        if lacks_policy(refused) and self._look():
-            heard, refused = admit_feedback(rows, times, self._plans, lost)
-        self._notes.dead += dead + times.dead + refused
-        found = self._store.find(heard.names)
-        outside = sampled_out(heard, found, self._plans)
+        self._context.state.feedback_ms = times.after_ms
+        strays = self._context.strays(rows.ids)
+        heard, refused = self._context.admitted(
+            lambda: admit_feedback(rows, times, self._context.plans, strays)
+        )
+        self._context.notes.dead += dead + times.dead + refused
+        found = self._context.store.find(heard.names)
+        outside = sampled_out(heard, found, self._context.plans)
         self._count_outside(heard, outside)
         changes = LabelChanges()
         left = self._in_columns(heard, found, ~outside, changes)
         self._one_by_one(heard, found, left, changes)
-        changes.add_to(self._panes)
+        changes.add_to(self._context.panes)
 
     def misses(self, name: bytes, feedback: Waiting) -> bool:
         """Whether feedback that waited in vain should have met its prediction; if that may have
         been outside of the sample, it is counted instead."""
         model = keys.model_of(name)
-        if is_expected(self._plans, model, name, feedback.time_ms):
+        if is_expected(self._context.plans, model, name, feedback.time_ms):
             return True
-        self._notes.tally.sampled_out[model] += 1
+        self._context.notes.tally.sampled_out[model] += 1
         return False
 
     def _count_outside(self, heard: Heard, outside: Bools) -> None:
@@ -110,11 +81,7 @@ class Feedback:
         for place in np.flatnonzero(counts).tolist():
             plan = heard.plans[place]
             assert plan is not None
-            self._notes.tally.sampled_out[plan.policy.model] += int(counts[place])
-
-    def _lost(self, rows: FeedbackRows) -> Bools:
-        lost: Bools = np.asarray(self._partitions_of(rows.ids)) != self._number
-        return lost
+            self._context.notes.tally.sampled_out[plan.policy.model] += int(counts[place])
 
     def _in_columns(
         self, heard: Heard, found: Found, left: Bools, changes: LabelChanges
@@ -134,11 +101,11 @@ class Feedback:
             if not done.size:
                 continue
             left[found.rows[done]] = False
-            self._store.update(
+            self._context.store.update(
                 found.addresses[done],
                 joined.records.view(np.uint8).reshape(len(done), records.itemsize),
             )
-            self._notes.tally.joined[plan.policy.model] += done.size
+            self._context.notes.tally.joined[plan.policy.model] += done.size
             changes.extend_columns(plan, joined.additions)
         return np.flatnonzero(left).tolist()
 
@@ -158,7 +125,9 @@ class Feedback:
     def _by_plan(self, routes: Ints) -> Iterator[tuple[Plan, Ints]]:
         """Plans with the rows whose routes were read under them."""
         numbers = np.flatnonzero(np.bincount(routes))
-        plans = [self._routes.plan_of(number, self._plans) for number in numbers.tolist()]
+        plans = [
+            self._context.routes.plan_of(number, self._context.plans) for number in numbers.tolist()
+        ]
         owners = np.array([id(plan) for plan in plans], np.int64)
         each = owners[np.searchsorted(numbers, routes)]
         for plan in {id(plan): plan for plan in plans}.values():
@@ -179,12 +148,12 @@ class Feedback:
         records = found.records() if left else []
         told: list[tuple[bytes, Pending, Plan, Labels]] = []
         for name, places in grouped.items():
-            waiting = [waiting_of(heard.row(place), self._skew_ms) for place in places]
+            waiting = [waiting_of(heard.row(place), self._context.skew_ms) for place in places]
             known = at.get(places[0])
             if known is not None and records[known]:
                 # A prediction that has lapsed is none, whether it has left the store or not.
                 pending = Pending.unpack(records[known])
-                plan = self._routes.plan_of(pending.route, self._plans)
+                plan = self._context.routes.plan_of(pending.route, self._context.plans)
                 until_ms = pending.time_ms + plan.kept_ms
                 met = [item for item in waiting if item.watermark_ms <= until_ms]
                 waiting = waiting[len(met) :]
@@ -192,7 +161,7 @@ class Feedback:
                     told.append((name, pending, plan, labels_of(pending)))
                 prediction_id = heard.row(places[0]).row.event.prediction_id
                 self.meet(prediction_id, pending, met, plan, changes)
-                self._store.update(found.addresses[[known]], [pending.pack()])
+                self._context.store.update(found.addresses[[known]], [pending.pack()])
             if waiting:
                 self._wait(keys.WAITING + name, waiting)
         self._pairing.labels_changed(told, changes)
@@ -206,30 +175,30 @@ class Feedback:
         changes: LabelChanges,
     ) -> None:
         """Let feedback meet its prediction, which changes in place."""
-        route = self._routes[pending.route]
+        route = self._context.routes[pending.route]
         for item in feedback:
             before = pending.final
             changed, dead = apply(pending, item, plan)
             changes.extend(plan, changed)
             if dead is not None:
-                self._notes.dead.append(dead)
+                self._context.notes.dead.append(dead)
                 continue
-            self._notes.tally.joined[plan.policy.model] += 1
+            self._context.notes.tally.joined[plan.policy.model] += 1
             asked = review.dispute(plan, route, prediction_id, pending, before, item)
             if asked is not None:
-                self._notes.reviews.append(asked)
+                self._context.notes.reviews.append(asked)
 
     def _wait(self, place: bytes, feedback: Sequence[Waiting]) -> None:
-        (known,) = self._store.get_many([place])
+        (known,) = self._context.store.get_many([place])
         every = unpack_waiting(known) if known is not None else []
         before = len(every)
         for item in feedback:
             if len(pack_waiting([*every, item])) <= WAITING_BYTES:
                 every.append(item)
             else:
-                self._notes.dead.append(crowded(item, len(every)))
+                self._context.notes.dead.append(crowded(item, len(every)))
         if len(every) == before:
             return
-        self._store.put(place, pack_waiting(every))
+        self._context.store.put(place, pack_waiting(every))
         until_ms = max(item.until_ms for item in every)
-        self._lapses.note(keys.WAITING, place, until_ms=until_ms)
+        self._context.lapses.note(keys.WAITING, place, until_ms=until_ms)

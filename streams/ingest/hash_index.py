@@ -31,7 +31,8 @@ FULL, ROOMY = 0.7, 0.5
 
 LEAST = 1 << 15
 """Slots of an index that is empty."""
-_PIECE = 1 << 20
+
+_PIECE = 1 << 16
 """Slots that are moved together; a rebuild takes a few more arrays of that size."""
 
 _STRIDE = 16
@@ -150,7 +151,7 @@ class HashIndex:
             inside = int(np.searchsorted(places, len(table)))
             table[places[:inside]] = piece[:inside]
             self._taken += inside
-            beyond.append(piece[inside:])
+            beyond.append(piece[inside:].copy())  # A view would keep all pieces alive.
             last = int(places[-1]) if len(piece) else last
         rest = np.concatenate(beyond)
         self.insert(rest, addresses_of(rest))
@@ -158,7 +159,7 @@ class HashIndex:
     def _pieces(self, table: Slots) -> Iterator[Slots]:
         """The slots of a table in order; a piece ends where no search goes on."""
         size = len(table)
-        start = int(np.flatnonzero(table == 0)[0])
+        start = _gap(table, 0)
         first = table[:start]
         homes = (first >> _HALF) * np.uint64(size) >> _HALF
         over = homes > np.arange(start, dtype=np.uint64)

@@ -7,6 +7,7 @@ up. So an entry takes 16 bytes, or 48 until then, and adding n takes O(n log n) 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -70,12 +71,13 @@ class Heap:
         codes, values = self._codes[0], self._values[0]
         kept = np.flatnonzero(values)
         numbers, places = np.divmod(codes[kept], WIDTH)
-        ends = [*(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(kept)] if len(kept) else []
-        places_of, values_of = places.tolist(), values[kept].tolist()
-        found, start = {}, 0
-        for end in ends:
-            found[int(numbers[start])] = places_of[start:end], values_of[start:end]
-            start = end
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        index, entries = places.tolist(), values[kept].tolist()
+        ends = pairwise([*starts.tolist(), len(kept)])
+        found = {
+            number: (index[start:end], entries[start:end])
+            for number, (start, end) in zip(numbers[starts].tolist(), ends, strict=True)
+        }
         self._codes, self._values = [_NOTHING], [_NOTHING]
         return found
 
@@ -87,7 +89,7 @@ class Heap:
     def _sort(self) -> None:
         """Add up what is equal."""
         codes, values = np.concatenate(self._codes), np.concatenate(self._values)
-        order = np.argsort(codes, kind="stable")
+        order = np.argsort(codes)
         codes, values = codes[order], values[order]
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
         sums = np.add.reduceat(values, starts) if len(starts) else values

@@ -125,7 +125,8 @@ def _repeats(build: Builder, rows: PredictionRows) -> None:
     """Count rows by bucket of a hash of their features; one without features is no input."""
     found = [(i, crc32(each)) for i, each in enumerate(rows.inputs()) if each is not None]
     places = np.array([i for i, _ in found], np.int64)
-    build.ones("repeats", places, np.array([hashed % REPEAT_BUCKETS for _, hashed in found]))
+    buckets = np.array([hashed % REPEAT_BUCKETS for _, hashed in found], np.int64)
+    build.ones("repeats", places, buckets)
 
 
 def _latency(build: Builder, cohort: Cohort, which: Ints | None, rows: PredictionRows) -> None:

@@ -48,7 +48,8 @@ class Origins:
 
     def stamps_ms(self) -> Ints:
         """The broker's time of each row's record, shape (n,)."""
-        return np.array(self.records.timestamps_ms, np.int64)[self.places]
+        stamps_ms: Ints = self.records.stamps_ms[self.places]
+        return stamps_ms
 
     def record(self, row: int) -> Record:
         """The record that held a row."""

@@ -14,14 +14,13 @@ from schemas.predictions import Arm
 from streams.ingest import keys
 from streams.ingest.admit import Admitted
 from streams.ingest.block import Block
+from streams.ingest.context import Context
 from streams.ingest.label_changes import UNLABELLED, LabelChanges, Labels, labels_of
-from streams.ingest.lapse import Lapses
 from streams.ingest.names import Names
 from streams.ingest.observe import count
-from streams.ingest.panes import Panes, Slot, Slots
+from streams.ingest.panes import Slot, Slots
 from streams.ingest.pending import Pending
 from streams.ingest.plan import Plan
-from streams.ingest.routes import Routes
 from streams.ingest.shadows import (
     MOST,
     Shadow,
@@ -31,7 +30,6 @@ from streams.ingest.shadows import (
     shadow_changes,
     unpack_shadows,
 )
-from streams.ingest.store import Overlay
 
 
 class Split(NamedTuple):
@@ -49,11 +47,8 @@ class Pairing:
     both were read under one policy and reference. Only pairs with a baseline are compared.
     """
 
-    def __init__(self, store: Overlay, routes: Routes, panes: Panes, lapses: Lapses) -> None:
-        self._store = store
-        self._routes = routes
-        self._panes = panes
-        self._lapses = lapses
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def split(self, rows: Sequence[Admitted], until_ms: Ints) -> Split:
         """Which shadows are seen for the first time; ``until_ms`` says when each lapses."""
@@ -94,7 +89,7 @@ class Pairing:
         """
         forgotten = 0
         known = self._load(item.name for item in rows)
-        found = self._store.find(Names.of_bytes([item.name for item in rows]))
+        found = self._context.store.find(Names.of_bytes([item.name for item in rows]))
         places = {row: place for place, row in enumerate(found.rows.tolist())}
         records = found.records()
         for row, (item, route, tail) in enumerate(zip(rows, routes, tails, strict=True)):
@@ -119,7 +114,7 @@ class Pairing:
                 if self._meet(shadow, served, plan, watermark_ms, changes):
                     last_ms = max(last_ms, served.time_ms + plan.kept_ms)
                     served.shadowed = True
-                    self._store.update(found.addresses[[place]], [served.pack()])
+                    self._context.store.update(found.addresses[[place]], [served.pack()])
             self._save(item.name, beside, last_ms)
         return forgotten
 
@@ -127,7 +122,7 @@ class Pairing:
         """Shadows that are there already, by the name of the answer that now comes; ``models`` are
         those that have shadows."""
         shadowed = any(plan.policy.model in models for plan in block.plans) if models else False
-        found = self._store.waiting(keys.SHADOWS, block.names) if shadowed else {}
+        found = self._context.store.waiting(keys.SHADOWS, block.names) if shadowed else {}
         return {name: unpack_shadows(value) for name, value in found.items()}
 
     def served_came(
@@ -168,7 +163,7 @@ class Pairing:
         watermark_ms: int,
         changes: LabelChanges,
     ) -> bool:
-        beside, other = self._routes[served.route], self._routes[shadow.route]
+        beside, other = self._context.routes[served.route], self._context.routes[shadow.route]
         fit = (beside.policy, beside.reference) == (other.policy, other.reference)
         alive = watermark_ms <= min(shadow.time_ms, served.time_ms) + plan.kept_ms
         if not (fit and alive) or beside.arm == Arm.SHADOW or shadow.met_ms is not None:
@@ -176,7 +171,7 @@ class Pairing:
         shadow.met_ms = served.time_ms
         place = Slot(shadow.route, met_part(shadow, served, plan), plan.pane(shadow.time_ms))
         slots = Slots([place], np.zeros(1, np.int64))
-        count(plan, "n_pair_met", slots, self._panes)
+        count(plan, "n_pair_met", slots, self._context.panes)
         paired, labels = self._comparable(served), labels_of(served)
         changes.extend(
             plan, shadow_changes(shadow, served, plan, UNLABELLED, labels, paired=paired)
@@ -184,11 +179,11 @@ class Pairing:
         return True
 
     def _comparable(self, served: Pending) -> bool:
-        return self._routes[served.route].arm == Arm.BASELINE
+        return self._context.routes[served.route].arm == Arm.BASELINE
 
     def _load(self, names: Iterable[bytes]) -> dict[bytes, Shadows]:
         wanted = list(dict.fromkeys(names))
-        values = self._store.get_many([keys.SHADOWS + name for name in wanted])
+        values = self._context.store.get_many([keys.SHADOWS + name for name in wanted])
         return {
             name: unpack_shadows(value)
             for name, value in zip(wanted, values, strict=True)
@@ -198,8 +193,8 @@ class Pairing:
     def _save(self, name: bytes, beside: Shadows, until_ms: int) -> None:
         beside.until_ms = until_ms
         place = keys.SHADOWS + name
-        self._store.put(place, pack_shadows(beside))
-        self._lapses.note(keys.SHADOWS, place, until_ms=until_ms)
+        self._context.store.put(place, pack_shadows(beside))
+        self._context.lapses.note(keys.SHADOWS, place, until_ms=until_ms)
 
 
 def _is_lost(shadow: Shadow, watermark_ms: int) -> bool:

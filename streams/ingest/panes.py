@@ -31,7 +31,7 @@ PLACES = {part: place for place, part in enumerate(PARTS)}
 """Place of a part among `PARTS`."""
 
 PANE_BYTES = 400
-"""What an open pane takes besides its entries of 8 bytes: its key, its place, an array."""
+"""What an open pane takes besides its entries: its key, its number, a vector or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Slots:
 
         Examples
         --------
+        >>> import numpy as np
         >>> routes, starts_ms = np.array([0, 1, 0]), np.array([60_000, 0, 60_000])
         >>> slots = Slots.in_columns(routes, np.full(3, PLACES[Part.INPUT]), starts_ms)
         >>> slots.groups.tolist(), slots.distinct[0].start_ms

@@ -15,9 +15,10 @@ from schemas import topics
 from schemas.summaries import Mark
 from streams.control import Control
 from streams.ingest.admit import PartitionsOf
-from streams.ingest.checkpoint import Checkpoint, Notes, ShardState
+from streams.ingest.checkpoint import Checkpoint, ShardState
+from streams.ingest.context import Context
 from streams.ingest.feedback import Feedback
-from streams.ingest.lapse import Lapses, lapse
+from streams.ingest.lapse import lapse
 from streams.ingest.pairing import Pairing
 from streams.ingest.panes import Panes
 from streams.ingest.plan import Plans
@@ -63,61 +64,35 @@ class Shard:
         skew_ms: int = 300_000,
         look: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._number = number
+        known = Routes(control.deploys)
+        known.load(routes)
         self._count = count
-        self._plans = Plans(control)
-        self._store = Overlay(base)
-        self._partitions_of = partitions_of
-        self._skew_ms = skew_ms
-        self._look = look
-        self._state = state
-        self._routes = Routes(control.deploys)
-        self._routes.load(routes)
-        self._panes = Panes(self._routes)
-        self._lapses = Lapses()
-        self._pairing = Pairing(self._store, self._routes, self._panes, self._lapses)
-        self._notes = Notes()
-        self._feedback = Feedback(
+        self._context = context = Context(
             number=number,
-            plans=self._plans,
+            plans=Plans(control),
             partitions_of=partitions_of,
             skew_ms=skew_ms,
             look=look,
             state=state,
-            store=self._store,
-            routes=self._routes,
-            panes=self._panes,
-            lapses=self._lapses,
-            pairing=self._pairing,
-            notes=self._notes,
+            store=Overlay(base),
+            routes=known,
+            panes=Panes(known),
         )
-        self._predictions = Predictions(
-            number=number,
-            plans=self._plans,
-            partitions_of=partitions_of,
-            skew_ms=skew_ms,
-            look=look,
-            state=state,
-            store=self._store,
-            routes=self._routes,
-            panes=self._panes,
-            lapses=self._lapses,
-            pairing=self._pairing,
-            feedback=self._feedback,
-            notes=self._notes,
-        )
+        pairing = Pairing(context)
+        self._feedback = Feedback(context, pairing)
+        self._predictions = Predictions(context, pairing, self._feedback)
         self._idle_ms: int | None = None
         self._silent = False
 
     @property
     def state(self) -> ShardState:
         """What is remembered; do not change it."""
-        return self._state
+        return self._context.state
 
     @property
     def held_bytes(self) -> int:
         """Memory that what was read since the last checkpoint takes, in bytes."""
-        return self._panes.held_bytes
+        return self._context.panes.held_bytes
 
     def apply(self, records: Iterable[Record]) -> None:
         """Take records of both topics, each topic in order of offset; seen offsets are skipped."""
@@ -127,7 +102,7 @@ class Shard:
     def take(self, records: Records) -> None:
         """Take records of one topic; seen offsets are skipped."""
         self._idle_ms = None
-        new = records.since(self._state.offsets.get(records.topic, 0))
+        new = records.since(self._context.state.offsets.get(records.topic, 0))
         self.reach({records.topic: records.offsets[-1] + 1})
         if not len(new):
             return
@@ -139,7 +114,9 @@ class Shard:
     def reach(self, positions: Mapping[str, int]) -> None:
         """Say that every record before these offsets has been applied: marks are no records."""
         for topic, offset in positions.items():
-            self._state.offsets[topic] = max(offset, self._state.offsets.get(topic, 0))
+            self._context.state.offsets[topic] = max(
+                offset, self._context.state.offsets.get(topic, 0)
+            )
 
     def idle(self, elapsed_ms: int | None) -> None:
         """Say that both topics have been read to their ends for so long; None ends it."""
@@ -155,27 +132,27 @@ class Shard:
         ``behind_ms`` is the age of the newest prediction read, by the broker's time; None where
         that is not known. What is shed from here on follows from it.
         """
-        state = self._state
+        state = self._context.state
         mark = self._mark()
         if behind_ms is not None:
-            policies = self._plans.policies(state.levels)
+            policies = self._context.plans.policies(state.levels)
             state.levels = levels_after(state.levels, policies, behind_ms)
         state.sequence += 1
         lapsed = lapse(
-            self._store,
+            self._context.store,
             pending_ms=self._labels_ms(),
             waiting_ms=state.predictions_ms,
             misses=self._feedback.misses,
         )
         state.pending -= lapsed.dropped
-        self._lapses.save(self._store, state.epoch, state.sequence)
-        self._notes.dead += lapsed.dead
-        notes = self._notes.take()
+        self._context.lapses.save(self._context.store, state.epoch, state.sequence)
+        self._context.notes.dead += lapsed.dead
+        notes = self._context.notes.take()
         return Checkpoint(
             state=msgspec.structs.replace(state, offsets=dict(state.offsets)),
-            new_routes=self._routes.new(),
-            join_changes=self._store.take(),
-            panes=self._panes.take(),
+            new_routes=self._context.routes.new(),
+            join_changes=self._context.store.take(),
+            panes=self._context.panes.take(),
             mark=mark,
             dead=notes.dead,
             reviews=notes.reviews,
@@ -185,14 +162,14 @@ class Shard:
 
     def _mark(self) -> Mark:
         idle_ms = self._idle_ms
-        labels_ms = self._labels_ms() if idle_ms is None else self._state.predictions_ms
+        labels_ms = self._labels_ms() if idle_ms is None else self._context.state.predictions_ms
         return Mark(
-            shard=self._number,
+            shard=self._context.number,
             shards=self._count,
-            predictions_ms=_moved(self._state.predictions_ms, idle_ms),
+            predictions_ms=_moved(self._context.state.predictions_ms, idle_ms),
             labels_ms=_moved(labels_ms, idle_ms),
             idle=idle_ms is not None,
-            shedding=self._state.levels,
+            shedding=self._context.state.levels,
         )
 
     def _labels_ms(self) -> int:
@@ -200,13 +177,13 @@ class Shard:
 
         Once no label could be joined any more, a model that gets none is done waiting.
         """
-        both_ms = min(self._state.predictions_ms, self._state.feedback_ms)
+        both_ms = min(self._context.state.predictions_ms, self._context.state.feedback_ms)
         if not self._silent:
             return both_ms
-        longest_ms = self._plans.longest_kept_ms(self._state.predictions_ms)
+        longest_ms = self._context.plans.longest_kept_ms(self._context.state.predictions_ms)
         if longest_ms is None:
             return both_ms
-        return max(both_ms, self._state.predictions_ms - longest_ms)
+        return max(both_ms, self._context.state.predictions_ms - longest_ms)
 
 
 def _moved(watermark_ms: int, idle_ms: int | None) -> int | None:

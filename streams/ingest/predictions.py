@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,69 +14,39 @@ from detectors.summary import Ints
 from schemas.overload import Shed
 from schemas.summaries import Part
 from streams.ingest import keys, review
-from streams.ingest.admit import PartitionsOf, lacks_policy, timed
+from streams.ingest.admit import timed
 from streams.ingest.admit_predictions import admit_predictions, too_many_versions
 from streams.ingest.block import Block
-from streams.ingest.checkpoint import Notes, ShardState
 from streams.ingest.codes import coded
 from streams.ingest.cohorts import Cohort, Cohorts, Member
+from streams.ingest.context import Context
 from streams.ingest.feedback import Feedback
 from streams.ingest.found import Found
 from streams.ingest.json_predictions import JsonPredictions, Run
 from streams.ingest.label_changes import LabelChanges
-from streams.ingest.lapse import Lapses
 from streams.ingest.numbered import REFUSED, Numbered
 from streams.ingest.observe import count, count_cut, observe
 from streams.ingest.observe_in_part import observe_in_part
 from streams.ingest.pairing import Pairing
-from streams.ingest.panes import PLACES, Panes, Slots
+from streams.ingest.panes import PLACES, Slots
 from streams.ingest.pending import Pending, pack_new, unpack_waiting
-from streams.ingest.plan import Plans
 from streams.ingest.ragged import Octets
-from streams.ingest.routes import Routes
 from streams.ingest.rows import PredictionRows
 from streams.ingest.runs import runs_of
 from streams.ingest.sampling import sampled_in, until_ms
 from streams.ingest.shadows import Shadows
 from streams.ingest.shedding import Level
 from streams.ingest.spells import spells_of
-from streams.ingest.store import Overlay
 from streams.records import Records
 
 
 class Predictions:
-    """The predictions of a shard; `streams.ingest.pipeline.Shard` has the parameters' meaning."""
+    """The predictions of a shard."""
 
-    def __init__(
-        self,
-        *,
-        number: int,
-        plans: Plans,
-        partitions_of: PartitionsOf,
-        skew_ms: int,
-        look: Callable[[], bool],
-        state: ShardState,
-        store: Overlay,
-        routes: Routes,
-        panes: Panes,
-        lapses: Lapses,
-        pairing: Pairing,
-        feedback: Feedback,
-        notes: Notes,
-    ) -> None:
-        self._number = number
-        self._plans = plans
-        self._partitions_of = partitions_of
-        self._skew_ms = skew_ms
-        self._look = look
-        self._state = state
-        self._store = store
-        self._routes = routes
-        self._panes = panes
-        self._lapses = lapses
+    def __init__(self, context: Context, pairing: Pairing, feedback: Feedback) -> None:
+        self._context = context
         self._pairing = pairing
         self._feedback = feedback
-        self._notes = notes
         self._json = JsonPredictions()
         self._cohorts = Cohorts()
 
@@ -91,15 +61,15 @@ class Predictions:
             rows.times_ms,
             rows.stamps_ms,
             run.beats,
-            previous_ms=self._state.predictions_ms,
-            skew_ms=self._skew_ms,
+            previous_ms=self._context.state.predictions_ms,
+            skew_ms=self._context.skew_ms,
         )
-        self._state.predictions_ms = seen.after_ms
-        strays = np.asarray(self._partitions_of(rows.keys())) != self._number
-        block, dead = admit_predictions(rows, seen, self._plans, strays)
-        if lacks_policy(dead) and self._look():
-            block, dead = admit_predictions(rows, seen, self._plans, strays)
-        self._notes.dead += [*run.dead, *seen.dead, *dead]
+        self._context.state.predictions_ms = seen.after_ms
+        strays = self._context.strays(rows.keys())
+        block, dead = self._context.admitted(
+            lambda: admit_predictions(rows, seen, self._context.plans, strays)
+        )
+        self._context.notes.dead += [*run.dead, *seen.dead, *dead]
         if not len(block):
             return
         block = self._let_in(block)
@@ -112,12 +82,12 @@ class Predictions:
     def _let_in(self, block: Block) -> Block:
         """Rows with their routes; those of versions that find no room become dead letters."""
         block = self._numbered(block)
-        if REFUSED in block.routes and self._look():
+        if REFUSED in block.routes and self._context.look():
             block = self._numbered(block)
         refused = block.routes == REFUSED
         if not refused.any():
             return block
-        self._notes.dead += [
+        self._context.notes.dead += [
             too_many_versions(block.rows, row, block.plan(row))
             for row in np.flatnonzero(refused & ~block.stray).tolist()
         ]
@@ -139,7 +109,9 @@ class Predictions:
         for slices, chosen in groups:
             rows = block.rows.take(chosen)
             kinds = rows.kinds(slices)
-            found = self._routes.find_each(block.plans, block.which[chosen], *kinds, rows.times_ms)
+            found = self._context.routes.find_each(
+                block.plans, block.which[chosen], *kinds, rows.times_ms
+            )
             parts.append((chosen, found))
         together = parts[0][1] if len(parts) == 1 else Numbered.together(len(block), parts)
         return replace(block, numbered=together)
@@ -150,14 +122,14 @@ class Predictions:
         shadows = beside.any()
         served = block.take(np.flatnonzero(~beside)) if shadows else block
         names = served.names
-        found = self._store.find(names)
-        early = self._store.waiting(keys.WAITING, names)
+        found = self._context.store.find(names)
+        early = self._context.store.waiting(keys.WAITING, names)
         fresh = self._fresh(served, found)
         changes = LabelChanges()
         self._insert(fresh, early, changes)
         if shadows:
             self._shadows(block.take(np.flatnonzero(beside)), fresh, changes)
-        changes.add_to(self._panes)
+        changes.add_to(self._context.panes)
 
     def _insert(self, block: Block, early: Mapping[bytes, bytes], changes: LabelChanges) -> None:
         """Count new predictions, and let those of the sample wait for their truth."""
@@ -166,7 +138,7 @@ class Predictions:
         widths: defaultdict[int, list[tuple[Ints, Octets]]] = defaultdict(list)
         # Names are taken all at once: of rows of many models most takes would be for nothing.
         nameless = replace(block)
-        for member in self._cohorts.split(block, self._state.levels):
+        for member in self._cohorts.split(block, self._context.state.levels):
             chosen = member.rows
             kept = np.flatnonzero(inside[chosen])
             packed = self._observe(member, nameless.take(chosen), kept, early, changes)
@@ -178,7 +150,7 @@ class Predictions:
         for parts in widths.values():
             rows = np.concatenate([chosen for chosen, _ in parts])
             packed = np.concatenate([each for _, each in parts])
-            self._store.insert(block.names.take(rows), packed, lapse_ms[rows])
+            self._context.store.insert(block.names.take(rows), packed, lapse_ms[rows])
 
     def _let_go(self, block: Block, early: Mapping[bytes, bytes]) -> None:
         """Count feedback that waited for predictions outside of the sample."""
@@ -187,8 +159,8 @@ class Predictions:
         for row, name in enumerate(block.names):
             if name in early:
                 model = block.plan(row).policy.model
-                self._notes.tally.sampled_out[model] += len(unpack_waiting(early[name]))
-                self._store.delete(keys.WAITING + name)
+                self._context.notes.tally.sampled_out[model] += len(unpack_waiting(early[name]))
+                self._context.store.delete(keys.WAITING + name)
 
     def _fresh(self, block: Block, found: Found) -> Block:
         """Rows seen for the first time; the others, whose id is pending already, are counted.
@@ -216,18 +188,18 @@ class Predictions:
         tails = block.rows.tails(plan.outcome)
         slots = _slots(cohort, which, block)
         level = self._add(cohort, which, block.rows, tails, slots)
-        count_cut(plan, block.numbered, slots, self._panes)
+        count_cut(plan, block.numbered, slots, self._context.panes)
         self._count_new(block)
         if plan.sample < 1.0:
             block, tails = block.take(kept), tails[kept]
             which = None if which is None else which[kept]
-            count(plan, SAMPLED, _slots(cohort, which, block), self._panes)
+            count(plan, SAMPLED, _slots(cohort, which, block), self._context.panes)
         if not level.sheds(Shed.EXTRAS) and any(each.asks for each in cohort.plans):
             for each, rows in block.by_plan():
-                asked = review.requests(each, block.take(rows), tails[rows], self._routes)
-                self._notes.reviews += asked
+                asked = review.requests(each, block.take(rows), tails[rows], self._context.routes)
+                self._context.notes.reviews += asked
         packed = pack_new(~block.late, block.routes, block.rows.times_ms, tails)
-        shadows = self._pairing.waiting_for(block, self._state.shadowed)
+        shadows = self._pairing.waiting_for(block, self._context.state.shadowed)
         if early or shadows:
             self._meet(block, packed, early, shadows, changes)
         return packed
@@ -237,13 +209,15 @@ class Predictions:
     ) -> Level:
         """Add rows to their panes at the level of shedding in force, which is returned."""
         plan = cohort.first
-        level = Level(self._state.levels.get(plan.policy_hash, Level.NONE))
+        level = Level(self._context.state.levels.get(plan.policy_hash, Level.NONE))
         if level is Level.NONE:
-            observe(cohort, which, rows, tails, slots, self._panes)
+            observe(cohort, which, rows, tails, slots, self._context.panes)
             return level
-        lost = observe_in_part(cohort, level, rows, tails, slots, self._panes, self._routes)
+        lost = observe_in_part(
+            cohort, level, rows, tails, slots, self._context.panes, self._context.routes
+        )
         for kind, n in lost.items():
-            self._notes.tally.shed[plan.policy.model, kind] += n
+            self._context.notes.tally.shed[plan.policy.model, kind] += n
         return level
 
     def _meet(
@@ -263,7 +237,7 @@ class Predictions:
                 waiting = unpack_waiting(early[item.name])
                 name = item.row.event.prediction_id
                 self._feedback.meet(name, pending, waiting, item.plan, changes)
-                self._store.delete(keys.WAITING + item.name)
+                self._context.store.delete(keys.WAITING + item.name)
             if item.name in shadows:
                 self._pairing.served_came(item, pending, shadows[item.name], changes)
             packed[row] = np.frombuffer(pending.pack(), np.uint8)
@@ -273,12 +247,12 @@ class Predictions:
         inside = sampled_in(block)
         lapse_ms = until_ms(block, inside)
         split = self._pairing.split(block.admitted(), lapse_ms)
-        self._notes.dead += split.dead
+        self._context.notes.dead += split.dead
         if len(split.twice):
             self._count_duplicates(block.take(split.twice))
         fresh = block.take(split.fresh)
         models = {plan.policy.model for plan, _ in fresh.by_plan()}
-        self._state.shadowed = tuple(sorted({*self._state.shadowed, *models}))
+        self._context.state.shadowed = tuple(sorted({*self._context.state.shadowed, *models}))
         served_ms = dict(zip(served.names, served.watermarks_ms.tolist(), strict=True))
         for plan, chosen in fresh.by_plan():
             group = fresh.take(chosen)
@@ -286,12 +260,12 @@ class Predictions:
             cohort = self._cohorts.alone(plan)
             slots = _slots(cohort, None, group)
             self._add(cohort, None, group.rows, tails, slots)
-            count_cut(plan, group.numbered, slots, self._panes)
+            count_cut(plan, group.numbered, slots, self._context.panes)
             places = split.fresh[chosen]
             paired = _slots(cohort, None, group.take(np.flatnonzero(inside[places])))
             for field in ("n_pair", SAMPLED) if plan.sample < 1.0 else ("n_pair",):
-                count(plan, field, paired, self._panes)
-            self._state.pending -= self._pairing.shadows_came(
+                count(plan, field, paired, self._context.panes)
+            self._context.state.pending -= self._pairing.shadows_came(
                 plan,
                 group.admitted(),
                 group.routes.tolist(),
@@ -303,8 +277,8 @@ class Predictions:
             self._count_new(group)
 
     def _count_new(self, block: Block) -> None:
-        self._state.pending += len(block)
-        tally = self._notes.tally
+        self._context.state.pending += len(block)
+        tally = self._context.notes.tally
         counts, late = np.bincount(block.which), np.bincount(block.which, block.late)
         for place in np.flatnonzero(counts).tolist():
             model = block.plans[place].policy.model
@@ -314,12 +288,12 @@ class Predictions:
     def _count_duplicates(self, block: Block) -> None:
         self._count("n_duplicate", block)
         for plan, chosen in block.by_plan():
-            self._notes.tally.duplicates[plan.policy.model] += len(chosen)
+            self._context.notes.tally.duplicates[plan.policy.model] += len(chosen)
 
     def _count(self, field: str, block: Block) -> None:
         """Count rows that are not observed in one field of their panes."""
         for cohort, rows, which in self._cohorts.split(block, ()):
-            count(cohort.first, field, _slots(cohort, which, block.take(rows)), self._panes)
+            count(cohort.first, field, _slots(cohort, which, block.take(rows)), self._context.panes)
 
 
 def _slots(cohort: Cohort, which: Ints | None, block: Block) -> Slots:

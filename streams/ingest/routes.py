@@ -20,6 +20,7 @@ import numpy as np
 from detectors.summary import Ints
 from schemas.summaries import OTHER
 from streams.ingest.codes import crossed, first_of
+from streams.ingest.known_routes import UNKNOWN, KnownRoutes
 from streams.ingest.numbered import REFUSED, Found, Numbered
 from streams.ingest.plan import Plan, Plans
 from streams.ingest.rows import Kind
@@ -69,7 +70,7 @@ class Routes:
         self._versions: defaultdict[str, set[str]] = defaultdict(set)
         self._new_versions: Counter[tuple[str, int]] = Counter()
         self._new_combinations: Counter[tuple[str, str, str, int]] = Counter()
-        self._seen: defaultdict[tuple[str, str], dict[Kind, Found]] = defaultdict(dict)
+        self._known = KnownRoutes()
         self._saved = 0
 
     def __getitem__(self, number: int) -> Route:
@@ -112,16 +113,6 @@ class Routes:
         number = self._numbers.get(_identity(whole))
         return Found(self._append(whole) if number is None else number, present & ~long, long)
 
-    def _find(self, plan: Plan, kind: Kind, time_ms: int) -> Found:
-        """`find`, at once where all of a kind has room: what has found it keeps it."""
-        seen = self._seen[plan.policy_hash, plan.reference_hash]
-        found = seen.get(kind)
-        if found is None:
-            found = self.find(plan, kind, time_ms)
-            if found.number != REFUSED and not found.capped and not found.long:
-                seen[kind] = found
-        return found
-
     def find_each(
         self,
         plans: Sequence[Plan],
@@ -132,8 +123,8 @@ class Routes:
     ) -> Numbered:
         """`find` for rows, once for each kind under each plan.
 
-        What is remembered holds for this call only: the segments of a model may fill up under
-        another plan. So a model must not have two plans here.
+        What finds no room is looked up anew in each call: the segments of a model may fill up
+        under another plan. So a model must not have two plans here.
 
         Parameters
         ----------
@@ -144,25 +135,44 @@ class Routes:
         times_ms
             Shape (n,).
         """
+        routes = self._known.find(plans, which, kinds, groups)
+        new = np.flatnonzero(routes == UNKNOWN)
+        if not new.size:
+            return Numbered(routes)
+        found = self._find_new(plans, which[new], kinds, groups[new], times_ms[new])
+        if new.size == len(routes):
+            return found
+        old = np.flatnonzero(routes != UNKNOWN)
+        return Numbered.together(len(routes), [(old, Numbered(routes[old])), (new, found)])
+
+    def _find_new(
+        self,
+        plans: Sequence[Plan],
+        which: Ints,
+        kinds: Sequence[Kind],
+        groups: Ints,
+        times_ms: Ints,
+    ) -> Numbered:
+        """`find_each`, of kinds that have not been seen or have not found room."""
         stretches = times_ms // STRETCH_MS
         if (stretches != stretches[:1]).any():
             # What finds no room in one stretch may find it in the next, and is known from then on.
-            pairs = [
-                (plans[place], kinds[group])
-                for place, group in zip(which.tolist(), groups.tolist(), strict=True)
-            ]
+            crosses = list(zip(which.tolist(), groups.tolist(), strict=True))
             first = places = np.arange(len(groups))
-        elif len(plans) == 1:
-            pairs, places = [(plans[0], kind) for kind in kinds], groups
-            first = first_of(places, len(pairs))
         else:
             crosses, places = crossed([(range(len(plans)), which), (range(len(kinds)), groups)])
-            pairs = [(plans[place], kinds[group]) for place, group in crosses]
-            first = first_of(places, len(pairs))
+            first = first_of(places, len(crosses))
+        pairs = [(plans[place], kinds[group]) for place, group in crosses]
         found = [
-            self._find(plan, kind, time_ms)
+            self.find(plan, kind, time_ms)
             for (plan, kind), time_ms in zip(pairs, times_ms[first].tolist(), strict=True)
         ]
+        # What has found room keeps it.
+        self._known.add(
+            (plan, kind, one.number)
+            for (plan, kind), one in zip(pairs, found, strict=True)
+            if one.number != REFUSED and not one.capped and not one.long
+        )
         return Numbered.of(found, places)
 
     def plan_of(self, number: int, plans: Plans) -> Plan:

@@ -37,7 +37,7 @@ Answers: TypeAlias = Sequence[Answer] | Floats
 
 @dataclass(frozen=True, slots=True)
 class TypedRows:
-    """n events of types with the same names; `streams.ingest.rows.PredictionRows` says what is asked.
+    """n events of types with equal names; `streams.ingest.rows.PredictionRows` says what is asked.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ READ_WAIT_S: Final = 0.05
 """`consume` waits for a full batch or this long, even at the end of the log."""
 
 FETCHED_RECORDS: Final = 20_000
-"""With so many fetched ahead a consumer asks for no more; each takes some 400 bytes of its own."""
+"""With so many fetched ahead a consumer asks for no more; each costs some 400 bytes of overhead."""
 
 FETCHED_KB: Final = 16_384
 """The same in KiB of keys and values, for larger records."""

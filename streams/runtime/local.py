@@ -26,7 +26,7 @@ class LocalSender:
 
     def send(self, message: Message) -> None:
         """Write a message."""
-        self._log.append([message], transactional=False)
+        self._log.write(message)
 
     def flush(self) -> None:
         """Nothing is ever under way."""

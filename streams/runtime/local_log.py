@@ -70,16 +70,21 @@ class LocalLog:
             )
         return found
 
-    def append(self, messages: Sequence[Message], *, transactional: bool) -> None:
-        """Write all messages or, if one cannot be written, none."""
+    def append(self, messages: Sequence[Message]) -> None:
+        """Write all messages in one transaction or, if one cannot be written, none."""
         with self.changed:
             placed = [(self._place(message), message) for message in messages]
             for place, message in placed:
                 self._write(place, message)
-            if transactional:
-                # The mark of a transaction takes an offset in every partition it wrote to.
-                for place in {place for place, _ in placed}:
-                    self.partition(place).end += 1
+            # The mark of a transaction takes an offset in every partition it wrote to.
+            for place in {place for place, _ in placed}:
+                self.partition(place).end += 1
+            self.changed.notify_all()
+
+    def write(self, message: Message) -> None:
+        """Write one message, in no transaction."""
+        with self.changed:
+            self._write(self._place(message), message)
             self.changed.notify_all()
 
     def _place(self, message: Message) -> TopicPartition:
@@ -98,11 +103,12 @@ class LocalLog:
                 number = self._keyless % count
             else:
                 number = partition_of(message.key, count)
-        self.partition((message.topic, number))
-        return message.topic, number
+        place = message.topic, number
+        self.partition(place)
+        return place
 
     def _write(self, place: TopicPartition, message: Message) -> None:
-        partition = self.partition(place)
+        partition = self._partitions[place]
         time_ms = self._clock() if message.timestamp_ms is None else message.timestamp_ms
         partition.records.append(
             Record(*place, partition.end, time_ms, message.key, message.value, message.headers)

@@ -188,7 +188,7 @@ class LocalMember:
                 raise Fenced(
                     f"committing {foreign}, which this member does not own: drop their state"
                 )
-            self._log.append(messages, transactional=True)
+            self._log.append(messages)
             self._log.commit_offsets(self._group.name, offsets)
 
     def pause(self, partitions: Collection[TopicPartition]) -> None:

@@ -74,6 +74,16 @@ def test_no_split_changes_a_sum(given_rows: list[tuple[Any, ...]]) -> None:
     assert np.array_equal(summed(given_rows), one_by_one)
 
 
+def test_no_rows_add_nothing() -> None:
+    """Whatever type an array of nothing has."""
+    nothing = np.array([])
+    cells, sums = CellBuilder(LAYOUT), Sums(LAYOUT, np.zeros(2, np.int64), 1)
+    for build in (cells, sums):
+        build.ones("age:hist", np.array([], np.int64), nothing)
+    assert not cells.build().rows.size
+    assert not sums.sums.any()
+
+
 def test_too_many_rows_are_refused() -> None:
     """Beyond this a float could round a sum."""
     groups = np.zeros(MOST_ROWS + 1, np.int8)

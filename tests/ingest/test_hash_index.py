@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -77,7 +78,24 @@ def test_a_rebuild_forgets_what_is_not_alive_and_leaves_room() -> None:
     assert np.flatnonzero(found).tolist() == list(range(4, 5_000, 5))
 
 
-@pytest.mark.parametrize("count", [0, 1, 3_000])
+def test_a_rebuild_takes_little_more_than_the_new_table() -> None:
+    """And finds what it moved in many pieces, also around the end of the table."""
+    count = 600_000
+    hashes = np.random.default_rng(4).integers(0, 1 << 64, count, dtype=np.uint64)
+    index = filled(hashes, gone=1, batch=count)
+    tracemalloc.start()
+    index.rebuild(1_000, lambda addresses: addresses > 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert index.nbytes <= peak < 1.5 * index.nbytes
+    addresses, _ = index.candidates(hashes, index.homes(hashes))
+    other = np.flatnonzero(addresses != np.arange(count) + 1)
+    assert len(index) == count
+    for row in other.tolist():
+        assert row + 1 in addresses_of(index, int(hashes[row]))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3_000, 200_000])
 def test_a_load_is_as_good_as_inserts(count: int) -> None:
     """And says which hashes are there more than once."""
     rng = np.random.default_rng(2)

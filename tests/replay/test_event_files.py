@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from schemas import topics
@@ -297,3 +299,33 @@ def test_a_shadow_is_keyed_by_its_pair_and_has_no_truth_of_its_own(tmp_path: Pat
         ("predictions", b"p1"),
         ("predictions", b"p2"),
     ]
+
+
+KEYS = st.one_of(st.text(max_size=4), st.integers(), st.none())
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "prediction_id": KEYS,
+    "model": KEYS,
+    "time": st.one_of(
+        st.integers(-5, 2**70), st.floats(), st.booleans(), st.just("2026-03-01T00:00:00Z"), KEYS
+    ),
+    "arm": st.sampled_from(["shadow", "baseline", 3, None]),
+    "pair_id": KEYS,
+    "output": st.one_of(st.none(), st.just({"score": 0.5})),
+    "action": KEYS,
+    "label": st.text(max_size=3),
+}
+
+
+@given(
+    event=st.fixed_dictionaries({}, optional=FIELDS),
+    noise=st.binary(max_size=3),
+    at=st.floats(0, 1),
+)
+def test_a_line_read_in_haste_is_the_line_read_whole(
+    event: dict[str, Any], noise: bytes, at: float
+) -> None:
+    """Topic, key and time, of lines that are no event among them."""
+    text = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    place = int(at * len(text))
+    for line in (text, text[:place] + noise + text[place:], text[:place] + noise):
+        assert files._classified(line) == files._read_whole(line)

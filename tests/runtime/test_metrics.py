@@ -32,7 +32,7 @@ from streams.runtime.catalogue import (
     Kind,
 )
 from streams.runtime.decision_metrics import DecisionMetrics
-from streams.runtime.metrics import Metrics
+from streams.runtime.metrics import Metrics, Unread
 
 STREAM = {"model": "fraud", "version": "v1", "arm": "baseline", "segment": ""}
 
@@ -175,6 +175,45 @@ def test_labels_are_shown_by_matured_windows_inputs_by_the_latest() -> None:
     assert metrics.value(VERDICT, **STREAM, verdict="healthy") == 0
     assert metrics.value(WINDOWS, model="fraud", kind="first") == 2
     assert metrics.value(WINDOWS, model="fraud", kind="revision") == 1
+
+
+def test_of_windows_published_together_the_latest_are_shown() -> None:
+    """As if they had been published one by one, whatever their order."""
+    told = [
+        _window(2, error=0.7, psi=0.2, matured=False),
+        _window(1, error=0.04, psi=0.9, matured=True, revision=2),
+        _window(0, error=0.3, psi=0.8, matured=True),
+    ]
+    together, apart = Metrics("decide"), Metrics("decide")
+    DecisionMetrics(together).windows(told)
+    shown = DecisionMetrics(apart)
+    for window in told:
+        shown.windows([window])
+    for metrics in (together, apart):
+        assert metrics.value(METRIC, **STREAM, metric="error_rate", feature="") == 0.04
+        assert metrics.value(METRIC, **STREAM, metric="psi", feature="amount") == 0.2
+        assert metrics.value(WINDOWS, model="fraud", kind="first") == 2
+
+
+def test_one_series_of_a_gauge_is_taken_away() -> None:
+    """And its place under the bound is free again; the others stay."""
+    metrics = Metrics("decide", max_label_values=2)
+    for version in ("v1", "v2"):
+        metrics.set(LABEL_COVERAGE, 0.5, **{**STREAM, "version": version})
+    metrics.set(LABEL_COVERAGE, None, **{**STREAM, "version": "v1"})
+    metrics.set(LABEL_COVERAGE, 0.7, **{**STREAM, "version": "v3"})
+    found = [metrics.value(LABEL_COVERAGE, **{**STREAM, "version": f"v{i}"}) for i in (1, 2, 3)]
+    assert found == [None, 0.5, 0.7]
+
+
+def test_nothing_is_kept_where_nobody_reads() -> None:
+    """A wrong call is not found there either, for nothing is looked at."""
+    metrics = Unread("replay")
+    metrics.inc(WINDOWS, model="fraud", kind="first")
+    metrics.set(LABEL_COVERAGE, 0.5, **STREAM)
+    assert metrics.value(WINDOWS, model="fraud", kind="first") is None
+    assert metrics.value(LABEL_COVERAGE, **STREAM) is None
+    assert not metrics.is_read
 
 
 def test_alerts_open_before_a_restart_are_shown_again() -> None:

@@ -38,6 +38,7 @@ class Job:
         self.settings = settings
         self._directory = directory
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._begun: dict[str, int] = {}
         self._environment = os.environ | {
             "KITTIWAKE_BOOTSTRAP": bootstrap,
             "KITTIWAKE_PREFIX": settings.prefix,
@@ -45,22 +46,24 @@ class Job:
             "KITTIWAKE_SHARDS": str(settings.shards),
             "KITTIWAKE_IDLE_MS": str(settings.idle_ms),
             "KITTIWAKE_CHECKPOINT_MS": str(settings.checkpoint_ms),
+            "PYTHONFAULTHANDLER": "1",
         }
 
     def start(self, name: str, *arguments: str) -> None:
         """Start ``ingest-0``, ``ingest-1``, ``decide-0``, ``act-0`` …"""
         kind, _, worker = name.partition("-")
         log = (self._directory / f"{name}.log").open("ab")
+        self._begun[name] = log.tell()
         command = [sys.executable, "-m", "streams.cli", kind, "--worker", worker, *arguments]
         self._running[name] = subprocess.Popen(
             command, env=self._environment, stdout=log, stderr=log
         )
 
     def wait_for(self, *names: str) -> None:
-        """Until processes have said that they run."""
+        """Until processes have said, since they were last started, that they run."""
         for name in names:
-            deadline = time.monotonic() + 60
-            while "metrics on port" not in self.log(name):
+            deadline, log = time.monotonic() + 60, self._directory / f"{name}.log"
+            while b"metrics on port" not in log.read_bytes()[self._begun[name] :]:
                 self.check()
                 assert time.monotonic() < deadline, f"{name} says nothing"
                 time.sleep(0.1)
@@ -76,7 +79,7 @@ class Job:
         """SIGTERM; the process must leave in order."""
         process = self._running.pop(name)
         process.terminate()
-        assert process.wait(timeout=60) == 0, self.log(name)
+        assert process.wait(timeout=60) == 0, f"{process.returncode}: {self.log(name)}"
 
     def lose_disk(self, name: str) -> None:
         """Remove what a process that does not run had on disk, as on a new host."""
@@ -87,7 +90,7 @@ class Job:
         for process in self._running.values():
             process.terminate()
         for name, process in self._running.items():
-            assert process.wait(timeout=60) == 0, self.log(name)
+            assert process.wait(timeout=60) == 0, f"{process.returncode}: {self.log(name)}"
         self._running.clear()
 
     def abandon(self) -> None:

@@ -184,7 +184,7 @@ def test_two_workers_that_are_killed_in_turn_count_everything_once(
         job.start(name)
     job.wait_for(*workers)
     publisher = threading.Thread(
-        target=publish, args=(transport, job.settings, story), kwargs={"for_s": 24}
+        target=publish, args=(transport, job.settings, story), kwargs={"for_s": 36}
     )
     publisher.start()
     for victim in workers * 2:

@@ -21,7 +21,6 @@ class RowsTest(ABC):
     feature: str
     part: Part = Part.INPUT
     severity: Severity = Severity.TICKET
-    level: float | None = None
 
     @abstractmethod
     def rows(self, seen: Evidence) -> int:
@@ -34,7 +33,7 @@ class RowsTest(ABC):
     def read(self, seen: Evidence) -> Reading:
         """How many such rows there were."""
         served = seen.subject.inputs.count(seen.vector, "n")
-        return Reading(served, float(self.rows(seen)), None, None, self.level)
+        return Reading(served, float(self.rows(seen)), None, None, 0.0)
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Alarm on any."""

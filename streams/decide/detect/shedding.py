@@ -19,7 +19,6 @@ class SheddingTest(RowsTest):
 
     metric: str = "shedding"
     feature: str = ""
-    level: float | None = 0.0
 
     def rows(self, seen: Evidence) -> int:
         """How many rows lack what most rows lack."""

@@ -72,7 +72,7 @@ class SmoothTest:
         if shown is None:
             return Reading(0, None, None, None, self.floor, "below")
         value, low, high = (number(float(end)) for end in shown.estimate)
-        return Reading(shown.n, value, low, high, self.floor, "below")
+        return Reading(int(shown.n), value, low, high, self.floor, "below")
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Add the window's value and look at the intervals of the mean."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from detectors.arrays import as_floats
 from detectors.calibration import ece, observed_expected, reliability, spiegelhalter
 from detectors.outcomes.calibration import BINS
 from detectors.quantities import Sums
@@ -10,35 +13,67 @@ from schemas.windows import Bin, Metric
 from streams.decide.measure.interval import LEVEL, Reading, interval_of, number
 
 
-def metrics(layout: Layout, vector: Ints) -> list[Metric]:
-    """Calibration metrics; none where the task has no probabilities."""
-    if "cal_n" not in layout:
-        return []
-    counts, p, y, pq = (
-        layout.values(vector, name) for name in ("cal_n", "cal_p", "cal_y", "cal_var")
+def metrics_each(windows: Sequence[tuple[Layout, Ints]]) -> list[list[Metric]]:
+    """For each window the calibration metrics; none where the task has no probabilities. Those of
+    all windows are worked out at once."""
+    found: list[list[Metric]] = [[] for _ in windows]
+    places = [place for place, (layout, _) in enumerate(windows) if "cal_n" in layout]
+    if not places:
+        return found
+    some = [windows[place] for place in places]
+    counts, p, y, pq, sq = (
+        as_floats([layout.values(vector, name) for layout, vector in some])
+        for name in ("cal_n", "cal_p", "cal_y", "cal_var", "cal_sq")
     )
-    n = int(counts.sum())
-    low, high = observed_expected.interval(n, y.sum(), p.sum(), LEVEL)
-    z = spiegelhalter.z(
-        slope=layout.total(vector, "slope_d"), variance=layout.total(vector, "z_var")
+    slope, variance = (
+        as_floats([layout.total(vector, name) for layout, vector in some])
+        for name in ("slope_d", "z_var")
     )
-    ece_low, ece_high = ece.interval(counts, p, y, layout.values(vector, "cal_sq"), LEVEL)
+    n, sum_y, sum_p = (each.sum(axis=-1) for each in (counts, y, p))
+    columns = (
+        n,
+        ece.debiased(counts, p, y, pq),
+        *ece.interval(counts, p, y, sq, LEVEL),
+        ece.noise_floor(counts, pq),
+        spiegelhalter.z(slope=slope, variance=variance),
+        observed_expected.ratio(sum_y, sum_p),
+        *observed_expected.interval(n, sum_y, sum_p, LEVEL),
+    )
+    for place, own in zip(
+        places, zip(*(each.tolist() for each in columns), strict=True), strict=True
+    ):
+        found[place] = _metrics(*own)
+    return found
+
+
+def _metrics(
+    labels: float,
+    error: float,
+    error_low: float,
+    error_high: float,
+    noise: float,
+    z: float,
+    ratio: float,
+    ratio_low: float,
+    ratio_high: float,
+) -> list[Metric]:
+    n = int(labels)
     return [
         Metric(
             name="ece",
             n=n,
-            value=number(float(ece.debiased(counts, p, y, pq))),
-            low=number(float(ece_low)),
-            high=number(float(ece_high)),
+            value=number(error),
+            low=number(error_low),
+            high=number(error_high),
         ),
-        _plain("ece_noise_floor", n, float(ece.noise_floor(counts, pq))),
-        _plain("spiegelhalter_z", n, float(z)),
+        _plain("ece_noise_floor", n, noise),
+        _plain("spiegelhalter_z", n, z),
         Metric(
             name="observed_expected",
             n=n,
-            value=number(float(observed_expected.ratio(y.sum(), p.sum()))),
-            low=number(float(low)),
-            high=number(float(high)),
+            value=number(ratio),
+            low=number(ratio_low),
+            high=number(ratio_high),
         ),
     ]
 

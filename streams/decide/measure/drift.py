@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -217,30 +217,46 @@ def needed(shown: Metric, reference: float, eps: float) -> int | None:
     return max(math.ceil(1.0 / scale) - shown.n, 1) if scale > 0.0 else None
 
 
-def metrics(subject: Subject, vector: Ints) -> list[Metric]:
-    """PSI, JS and TV of every feature, of the score, and of predicted classes or items.
+class _Row(NamedTuple):
+    """A feature of one of many windows."""
+
+    window: int
+    subject: Subject
+    feature: str
+    both: Compared
+
+
+def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[list[Metric]]:
+    """For each window PSI, JS and TV of every feature, of the score, and of predicted classes or
+    items.
 
     PSI and JS are corrected for chance; their budget is what a window of this size without drift
     exceeds once in a hundred. It is shown, not judged: a verdict needs a distance that matters,
     which total variation has.
     """
-    names = drifting(subject)
-    found = {
-        feature: metrics
-        for group in alike(subject, vector, names)
-        for feature, metrics in zip(group.features, _three(subject, group), strict=True)
-    }
-    return [metric for feature in names for metric in found.get(feature, ())]
-
-
-def _three(subject: Subject, group: Alike) -> list[list[Metric]]:
-    """PSI, JS and TV of each feature of a group."""
-    both = group.both
-    rows = [
-        _rows(subject, window, feature)
-        for window, feature in zip(both.window, group.features, strict=True)
+    groups: defaultdict[int, list[_Row]] = defaultdict(list)
+    for place, (subject, vector) in enumerate(windows):
+        for feature in drifting(subject):
+            both = compared(subject, vector, feature)
+            if both is not None:
+                groups[both.window.size].append(_Row(place, subject, feature, both))
+    found: dict[tuple[int, str], list[Metric]] = {}
+    for rows in groups.values():
+        for row, own in zip(rows, _three(rows), strict=True):
+            found[row.window, row.feature] = own
+    return [
+        [metric for name in drifting(subject) for metric in found.get((place, name), ())]
+        for place, (subject, _) in enumerate(windows)
     ]
-    sizes = [tuple(max(size_of(counts), 1) for counts in pair) for pair in zip(*both, strict=True)]
+
+
+def _three(rows: Sequence[_Row]) -> list[list[Metric]]:
+    """PSI, JS and TV of features with as many bins."""
+    both = Compared(
+        np.stack([row.both.window for row in rows]), np.stack([row.both.reference for row in rows])
+    )
+    served = [_rows(row.subject, row.both.window, row.feature) for row in rows]
+    sizes = [tuple(max(size_of(counts), 1) for counts in row.both) for row in rows]
     found: list[list[Metric]] = [[] for _ in rows]
     for name, measure in (("psi", psi), ("js", js)):
         columns = (measure.corrected(*both), *measure.interval(*both, LEVEL))
@@ -250,8 +266,8 @@ def _three(subject: Subject, group: Alike) -> list[list[Metric]]:
             found[place].append(
                 Metric(
                     name=name,
-                    feature=group.features[place],
-                    n=rows[place],
+                    feature=rows[place].feature,
+                    n=served[place],
                     value=value,
                     low=low,
                     high=high,
@@ -260,9 +276,9 @@ def _three(subject: Subject, group: Alike) -> list[list[Metric]]:
             )
     columns = (tv.corrected(*both), *tv.interval(*both, LEVEL))
     for place, (value, low, high) in enumerate(zip(*(x.tolist() for x in columns), strict=True)):
-        feature = group.features[place]
+        subject, feature = rows[place].subject, rows[place].feature
         eps = eps_of(subject, feature)
-        found[place].append(_tv(subject, feature, rows[place], (value, low, high), eps=eps))
+        found[place].append(_tv(subject, feature, served[place], (value, low, high), eps=eps))
     return found
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -53,6 +54,25 @@ def window_id(key: WindowKey) -> str:
     return content_id("window", *key)
 
 
+class Shared(NamedTuple):
+    """Metrics of a window that are worked out for many windows at once."""
+
+    drift: list[Metric]
+    calibration: list[Metric]
+    smooth: list[Metric]
+
+
+def shared_each(windows: Sequence[tuple[Subject, Ints, Ints]]) -> list[Shared]:
+    """The same of windows, each with its inputs and labels."""
+    of_labels = [(subject, labels) for subject, _, labels in windows]
+    columns = (
+        drift.metrics_each([(subject, inputs) for subject, inputs, _ in windows]),
+        calibration.metrics_each([(subject.labels, labels) for subject, labels in of_labels]),
+        smooth.metrics_each(of_labels),
+    )
+    return [Shared(*own) for own in zip(*columns, strict=True)]
+
+
 def window_result(
     key: WindowKey,
     subject: Subject,
@@ -66,6 +86,7 @@ def window_result(
     expected: Expected = UNKNOWN,
     beside: Mapping[Part, fairness.Beside] = MappingProxyType({}),
     drifted: Sequence[str] = (),
+    shared: Shared | None = None,
 ) -> WindowResult:
     """The result of a window.
 
@@ -83,12 +104,20 @@ def window_result(
         Inputs and labels of the group that a group's window is compared with, if there is one.
     drifted
         Features that had drifted by the time the window was judged.
+    shared
+        What `shared_each` gives for it, where that was worked out for many windows.
     """
+    if shared is None:
+        (shared,) = shared_each([(subject, inputs, labels)])
     known = coverage(subject, inputs, labels, matured=matured, expected=expected)
     lost = shed(subject, inputs)
     seen = _input_metrics(subject, inputs, key.start_ms, beside.get(Part.INPUT))
+    seen += shared.drift
+    of_labels = _label_metrics(
+        subject, inputs, labels, known, key.start_ms, beside.get(Part.LABEL), shared
+    )
     metrics = [
-        *_label_metrics(subject, inputs, labels, known, key.start_ms, beside.get(Part.LABEL)),
+        *of_labels,
         *(marked(metric, subject, lost) for metric in seen),
     ]
     if subject.group:
@@ -169,21 +198,22 @@ def _label_metrics(
     known: Coverage,
     start_ms: int,
     beside: fairness.Beside | None,
+    shared: Shared,
 ) -> list[Metric]:
     found = [
-        metric_of(name, sums, **_levels(subject, subject.levels, name, start_ms))
+        metric_of(name, sums, **_levels(subject, name, start_ms))
         for name in LABEL_METRICS
         if (sums := sums_of(subject.labels, labels, name)) is not None
     ]
     found += [
-        metric_of(name, sums, feature=of, **_levels(subject, subject.levels, name, start_ms, of))
+        metric_of(name, sums, feature=of, **_levels(subject, name, start_ms, of))
         for of in classes_of(subject.policy, subject.reference)
         for name in CLASS_METRICS
         if (sums := sums_of(subject.labels, labels, name, of)) is not None
     ]
-    found += calibration.metrics(subject.labels, labels)
+    found += shared.calibration
     found += drift.pit(subject, labels)
-    found += smooth.metrics(subject, labels)
+    found += shared.smooth
     found += fairness.metrics(subject, labels, beside, Part.LABEL)
     found += _told(subject, inputs, labels, start_ms)
     came = _label_rate(subject, inputs, labels, known, start_ms)
@@ -198,7 +228,7 @@ def _told(subject: Subject, inputs: Ints, labels: Ints, start_ms: int) -> list[M
     """What is known of the labels themselves, and errors weighted by their propensity."""
     sources = sources_of(subject.policy)
     found = [
-        metric_of(name, sums, feature=of, **_levels(subject, subject.levels, name, start_ms, of))
+        metric_of(name, sums, feature=of, **_levels(subject, name, start_ms, of))
         for of in ("", *sources)
         for name in TOLD_METRICS
         if (sums := sums_of(subject.labels, labels, name, of)) is not None and sums.n > 0
@@ -206,7 +236,7 @@ def _told(subject: Subject, inputs: Ints, labels: Ints, start_ms: int) -> list[M
     levels = [
         (name, level["budget"], level["dispersion"])
         for name in WEIGHTED_METRICS
-        for level in (_levels(subject, subject.levels, name, start_ms),)
+        for level in (_levels(subject, name, start_ms),)
     ]
     return found + weighted(subject.inputs, inputs, subject.labels, labels, levels)
 
@@ -218,7 +248,7 @@ def _label_rate(
     sums = sums_beside(subject.inputs, inputs, subject.labels, labels, LABEL_RATE)
     if sums is None or not 0 <= sums.s <= sums.n or sums.n == 0:
         return []
-    level = _levels(subject, subject.levels, LABEL_RATE, start_ms)
+    level = _levels(subject, LABEL_RATE, start_ms)
     metric = metric_of(LABEL_RATE, sums, **level)
     return [metric if known.matured else _undecided(metric, 0)]
 
@@ -234,7 +264,7 @@ def _input_metrics(
     subject: Subject, inputs: Ints, start_ms: int, beside: fairness.Beside | None
 ) -> list[Metric]:
     found = [
-        metric_of(name, sums, **_levels(subject, subject.levels, name, start_ms))
+        metric_of(name, sums, **_levels(subject, name, start_ms))
         for name in INPUT_METRICS
         if (sums := sums_of(subject.inputs, inputs, name)) is not None and sums.n > 0
     ]
@@ -244,19 +274,18 @@ def _input_metrics(
     found += patterns.metrics(subject, inputs)
     found += embeddings.metrics(subject, inputs)
     for feature in subject.features:
-        levels = feature_levels(feature)
         found += [
             metric_of(
                 name,
                 sums,
                 feature=feature.name,
-                **_levels(subject, levels, name, start_ms, feature.name),
+                **_levels(subject, name, start_ms, feature.name),
             )
             for name in FEATURE_METRICS
             if (sums := sums_of(subject.inputs, inputs, name, feature.name)) is not None
             and sums.n > 0
         ]
-    return found + drift.metrics(subject, inputs)
+    return found
 
 
 class _Levels(TypedDict):
@@ -265,12 +294,10 @@ class _Levels(TypedDict):
     dispersion: float
 
 
-def _levels(
-    subject: Subject, levels: Iterable[Level], metric: str, start_ms: int, feature: str = ""
-) -> _Levels:
+def _levels(subject: Subject, metric: str, start_ms: int, feature: str = "") -> _Levels:
     """Budget and floor of a metric in a window, and how many events count as one."""
     policy = subject.policy
-    own = [level for level in levels if level.metric == metric and level.feature == feature]
+    own = _levels_of(subject).get((metric, feature), ())
     found = {level.worse: level.at(start_ms, policy.window_ms) for level in own}
     rows = float(policy.dependence.rows_per_unit)
     return _Levels(
@@ -278,3 +305,13 @@ def _levels(
         floor=found.get("below"),
         dispersion=max([rows, *(level.dispersion for level in own)]),
     )
+
+
+@lru_cache(maxsize=drift.SUBJECTS)
+def _levels_of(subject: Subject) -> Mapping[tuple[str, str], Sequence[Level]]:
+    """Levels of a stream and of its features by metric, and by feature where they are of one."""
+    found: dict[tuple[str, str], list[Level]] = {}
+    own = (level for feature in subject.features for level in feature_levels(feature))
+    for level in (*subject.levels, *own):
+        found.setdefault((level.metric, level.feature), []).append(level)
+    return found

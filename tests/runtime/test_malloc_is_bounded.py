@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from streams.runtime import heap
+from streams.runtime import malloc
 
 pytestmark = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="the limits are those of glibc"
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
 
 ARENAS = """
 import ctypes, re, tempfile, threading
-from streams.runtime import heap
+from streams.runtime import malloc
 {bound}
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
@@ -41,7 +41,7 @@ with tempfile.TemporaryFile() as file:
 
 BLOCKS = """
 import ctypes
-from streams.runtime import heap
+from streams.runtime import malloc
 {bound}
 
 class Info(ctypes.Structure):
@@ -61,7 +61,7 @@ print((libc.mallinfo2().mapped_bytes - before) >> 20)
 
 def run(script: str, *, bound: bool, **environment: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", script.format(bound="heap.bound()" if bound else "")],
+        [sys.executable, "-c", script.format(bound="malloc.bound()" if bound else "")],
         env=bare() | environment,
         capture_output=True,
         text=True,
@@ -72,7 +72,7 @@ def run(script: str, *, bound: bool, **environment: str) -> int:
 
 def bare() -> dict[str, str]:
     """The environment without what heap's limits could be set by."""
-    return {key: value for key, value in os.environ.items() if key not in heap.LIMITS}
+    return {key: value for key, value in os.environ.items() if key not in malloc.LIMITS}
 
 
 def test_threads_share_one_arena() -> None:
