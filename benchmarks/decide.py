@@ -8,7 +8,6 @@ matures one and forgets one. Time is CPU time; the floor are the same tests in a
 from __future__ import annotations
 
 import argparse
-import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import process_time
@@ -27,7 +26,7 @@ from schemas.windows import WindowResult
 from streams.decide.detect import asked_of
 from streams.decide.keys import WindowKey
 from streams.decide.pipeline import Decide
-from streams.runtime import outbox
+from streams.runtime import collector, outbox
 from streams.runtime.settings import Settings
 
 TARGET_MS = 50.0
@@ -106,9 +105,8 @@ def steady(shape: Shape, windows: int) -> Iterator[dict[str, float]]:
     decide = Watched(fleet.control, partition=0)
     count = tests(fleet)
     first = shape.horizon + 3
+    collector.relax()
     for number in range(first + windows):
-        gc.collect()
-        gc.freeze()
         alerts = window(fleet, decide, number)
         steps = [alerts, *drained(decide)]
         if number >= first:

@@ -23,7 +23,7 @@ from streams.runtime.settings import Settings
 from streams.runtime.transport import TopicPartition, Transport
 
 BATCH = 5_000
-"""Records asked for at once, by the floor as by INGEST."""
+"""Records that the floor asks for at once; with twice as many it is no faster."""
 
 _decode = msgspec.json.Decoder(hot_type(PredictionEvent)).decode
 

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias
 from detectors.summary import Cells, Ints, cells_in, dense, merge, scatter, sparse
 from schemas.summaries import PaneDelta, Part
 from streams.ingest.codes import coded, crossed, ranked
-from streams.ingest.heap import Heap
 from streams.ingest.plan import Plan
 from streams.ingest.routes import Routes
+from streams.ingest.sparse_sums import SparseSums
 
 Key: TypeAlias = tuple[str, str, str, str, str, str, int, Part]
 """Model, version, arm, segment, policy, reference, start and part of a pane."""
@@ -62,7 +62,7 @@ class Panes:
     """What the rows since the last checkpoint add up to.
 
     Streams of all segments have features and many rows: each of their panes is a vector. Those of
-    segments are many, with few rows each: what they hold is listed (`Heap`).
+    segments are many, with few rows each: what they hold is listed (`SparseSums`).
     """
 
     def __init__(self, routes: Routes) -> None:
@@ -72,7 +72,7 @@ class Panes:
         self._segments: dict[Slot, list[int]] = {}
         self._sums: dict[int, Ints] = {}
         self._entries = 0
-        self._heap = Heap()
+        self._sparse = SparseSums()
 
     def add(self, plan: Plan, cells: Cells, slots: Slots, signs: Ints, *, labels: bool) -> None:
         """Add rows of one plan.
@@ -108,7 +108,7 @@ class Panes:
 
     def add_cells(self, plan: Plan, cells: Cells, slots: Slots) -> None:
         """Add little, in the plan's input layout; row i of it is slot i."""
-        self._heap.add([[self._whole(slot)] for slot in slots.distinct], cells)
+        self._sparse.add([[self._whole(slot)] for slot in slots.distinct], cells)
         self.add_segments(cells, slots.distinct, plan.segment_size)
 
     def wholes(self, slots: Slots) -> tuple[list[int], Ints]:
@@ -129,11 +129,11 @@ class Panes:
     def add_segments(self, cells: Cells, slots: Sequence[Slot], size: int) -> None:
         """Add the first ``size`` entries of what slot i holds, row i of it, to its segments."""
         numbers = [self._segments.get(slot) or self._new_segments(slot) for slot in slots]
-        self._heap.add(numbers, cells.before(size))
+        self._sparse.add(numbers, cells.before(size))
 
     def take(self) -> list[PaneDelta]:
         """All sums that are not zero, in a fixed order; the next rows start from nothing."""
-        found = self._heap.take()
+        found = self._sparse.take()
         for number, vector in self._sums.items():
             if number in found:
                 index, values = found[number]
@@ -155,7 +155,7 @@ class Panes:
     @property
     def held_bytes(self) -> int:
         """Memory that the sums take."""
-        return self._entries * 8 + self._heap.nbytes + len(self._numbers) * PANE_BYTES
+        return self._entries * 8 + self._sparse.nbytes + len(self._numbers) * PANE_BYTES
 
     def _whole(self, slot: Slot) -> int:
         """The number of the pane of all segments."""

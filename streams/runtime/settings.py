@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     held_bytes: int = Field(default=128_000_000, ge=1)
     store_cache_bytes: int = Field(default=32_000_000, ge=1_000_000)
     store_buffer_bytes: int = Field(default=32_000_000, ge=1_000_000)
-    poll_records: int = Field(default=5_000, ge=1)
+    poll_records: int = Field(default=10_000, ge=1)
     poll_bytes: int = Field(default=16_000_000, ge=1)
     poll_ms: int = Field(default=50, ge=0)
     idle_ms: int = Field(default=5_000, ge=1)

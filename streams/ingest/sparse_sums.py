@@ -1,6 +1,6 @@
-"""Heap: sums of very many panes that have few entries each, as a list of entries.
+"""Sparse sums of very many panes that have few entries each, as a list of entries.
 
-Additions are put on the heap; when it has grown to twice what is sorted, equal entries are added
+Additions are put behind it; when they have grown to twice what is sorted, equal entries are added
 up. So an entry takes 16 bytes, or 48 until then, and adding n takes O(n log n) in all.
 """
 
@@ -25,18 +25,18 @@ MOST_ADDITIONS = 256
 _NOTHING: Ints = np.zeros(0, np.int64)
 
 
-class Heap:
+class SparseSums:
     """Entries by pane and place.
 
     Examples
     --------
-    >>> heap = Heap()
+    >>> sums = SparseSums()
     >>> cells = Cells(np.array([0, 1]), np.array([3, 4]), np.array([5, 6]))
-    >>> heap.add([[7, 9], [8]], cells)
-    >>> heap.add([[8], []], cells)
-    >>> heap.take()
+    >>> sums.add([[7, 9], [8]], cells)
+    >>> sums.add([[8], []], cells)
+    >>> sums.take()
     {7: ([3], [5]), 8: ([3, 4], [5, 6]), 9: ([3], [5])}
-    >>> heap.take()
+    >>> sums.take()
     {}
     """
 

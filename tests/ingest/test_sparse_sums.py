@@ -1,4 +1,4 @@
-"""The heap of panes is a dict of sums."""
+"""Sparse sums are a dict of sums."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.summary import LIMIT, Cells
-from streams.ingest import heap
-from streams.ingest.heap import Heap
+from streams.ingest import sparse_sums
+from streams.ingest.sparse_sums import SparseSums
 
 cells = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(-9, 9)), max_size=12)
 panes = st.lists(st.lists(st.integers(0, 4), unique=True), min_size=3, max_size=3)
@@ -24,13 +24,16 @@ def columns_of(entries: list[tuple[int, int, int]]) -> Cells:
 
 
 @given(st.lists(st.tuples(panes, cells), max_size=12), st.integers(0, 30), st.integers(1, 5))
-def test_a_heap_sums_like_a_dict(
+def test_they_sum_like_a_dict(
     additions: list[tuple[list[list[int]], list[tuple[int, int, int]]]], least: int, most: int
 ) -> None:
     """However often it is sorted meanwhile; nothing is left once it has been taken."""
     known: defaultdict[int, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
-    with patch.object(heap, "LEAST", least), patch.object(heap, "MOST_ADDITIONS", most):
-        held = Heap()
+    with (
+        patch.object(sparse_sums, "LEAST", least),
+        patch.object(sparse_sums, "MOST_ADDITIONS", most),
+    ):
+        held = SparseSums()
         for numbers, entries in additions:
             held.add(numbers, columns_of(entries))
             for row, column, value in entries:
@@ -50,17 +53,17 @@ def test_a_heap_sums_like_a_dict(
 
 def test_what_is_held_is_counted_and_shrinks_when_equal_entries_are_added_up() -> None:
     """Many additions to one entry take no more room than a bounded number of them."""
-    held = Heap()
-    for _ in range(10 * heap.MOST_ADDITIONS):
+    held = SparseSums()
+    for _ in range(10 * sparse_sums.MOST_ADDITIONS):
         held.add([[1]], columns_of([(0, 7, 1)]))
-        assert 0 < held.nbytes <= 16 * (heap.MOST_ADDITIONS + 1)
-    assert held.take() == {1: ([7], [10 * heap.MOST_ADDITIONS])}
+        assert 0 < held.nbytes <= 16 * (sparse_sums.MOST_ADDITIONS + 1)
+    assert held.take() == {1: ([7], [10 * sparse_sums.MOST_ADDITIONS])}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_sum_beyond_the_limit_is_refused(sign: int) -> None:
     """Before it wraps around."""
-    held = Heap()
+    held = SparseSums()
     with pytest.raises(OverflowError, match="shorter pane"):
         for _ in range(LIMIT >> 50):
             held.add([[1]], columns_of([(0, 7, sign << 51)]))
