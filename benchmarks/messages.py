@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas import arrow, topics
-from streams.ingest.strings import Strings
+from streams.ingest.columns.strings import Strings
 from streams.records import Message
 from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings

@@ -25,10 +25,10 @@ from detectors.outcomes.binary import Binary
 from detectors.summary import Ints
 from schemas import topics
 from schemas.topics import TopicSpec
-from streams.ingest.names import Names
-from streams.ingest.pending import pack_new
-from streams.ingest.ragged import Octets
-from streams.ingest.store import Overlay
+from streams.ingest.columns.ragged import Octets
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.pending import pack_new
 from streams.runtime import join_log
 from streams.runtime.local import LocalTransport
 from streams.runtime.settings import Settings

@@ -53,8 +53,8 @@ class Mark(msgspec.Struct, frozen=True):
     ``predictions_ms`` is the watermark of its predictions, ``labels_ms`` the smaller of both
     topics' watermarks; None before the first row. ``idle`` says that its owner stood at the end
     of both topics; then the watermarks are moved on at the pace of the wall clock, as logged here.
-    ``shedding`` is the level of `streams.ingest.shedding` at which the rows were counted, by hash
-    of the policy; those at which nothing was shed are left out.
+    ``shedding`` is the level of `streams.ingest.panes.shedding` at which the rows were counted, by
+    hash of the policy; those at which nothing was shed are left out.
     """
 
     shard: int

@@ -11,6 +11,7 @@ import heapq
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -46,7 +47,7 @@ def read(files: Sequence[Path], *, model: str) -> Iterator[Line]:
     for path in files:
         _check(path)
     return heapq.merge(
-        *(_ascending(_lines(path, model)) for path in files), key=lambda line: line.time_ms
+        *(_ascending(_lines(path, model)) for path in files), key=attrgetter("time_ms")
     )
 
 
@@ -87,9 +88,10 @@ def _json_lines(path: Path) -> Iterator[Line]:
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            for text in file:
-                if text.strip():
-                    yield _classified(text.strip())
+            for line in file:
+                text = line.strip()
+                if text:
+                    yield _classified(text)
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}; write it anew") from None
 

@@ -18,7 +18,7 @@ from schemas.policy import Policy
 from schemas.predictions import Arm
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
-from streams.ingest.decode import Row, decode_feedback, decode_predictions
+from streams.ingest.decode.one_by_one import Row, decode_feedback, decode_predictions
 from streams.lines import Line
 from streams.records import Record
 from streams.runtime.pressure import Appetite

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.micro import rows
 from benchmarks.micro.case import Case, Do
 from detectors.sums import Sums
-from streams.ingest.cohorts import Cohort
-from streams.ingest.observe import add_features
+from streams.ingest.panes.cohorts import Cohort
+from streams.ingest.panes.observe import add_features
 
 
 @contextmanager

@@ -11,9 +11,9 @@ import numpy as np
 from benchmarks import events
 from benchmarks.micro import rows
 from benchmarks.micro.case import Case, Do
-from streams.ingest.names import Names
-from streams.ingest.pending import pack_new
-from streams.ingest.store import Overlay
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.pending import pack_new
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from benchmarks.micro import rows
 from benchmarks.micro.case import Case, Do
 from detectors.sums import Sums
 from schemas.summaries import Part
-from streams.ingest.cohorts import Cohort
-from streams.ingest.observe import add_answers
-from streams.ingest.panes import PLACES, Panes, Slots
-from streams.ingest.routes import Routes
+from streams.ingest.admit.routes import Routes
+from streams.ingest.panes.cohorts import Cohort
+from streams.ingest.panes.observe import add_answers
+from streams.ingest.panes.panes import PLACES, Panes, Slots
 
 BINS = 64
 

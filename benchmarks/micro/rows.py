@@ -16,11 +16,11 @@ from schemas import topics
 from schemas.policy import Activation, PolicyRecord
 from streams.control import Control
 from streams.ingest.checkpoint import ShardState
-from streams.ingest.json_predictions import JsonPredictions
+from streams.ingest.columns.strings import Strings
+from streams.ingest.decode.json_predictions import JsonPredictions
+from streams.ingest.decode.rows import PredictionRows
 from streams.ingest.pipeline import Shard
 from streams.ingest.plan import Plan
-from streams.ingest.rows import PredictionRows
-from streams.ingest.strings import Strings
 from streams.records import Record, Records, columns_of
 from streams.runtime.partitioner import partitions_of
 from streams.runtime.settings import Settings

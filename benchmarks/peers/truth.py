@@ -14,7 +14,7 @@ from benchmarks.events import FEATURES
 from benchmarks.peers.question import WINDOW_MS
 from schemas.reference import NumericReference, ReferenceProfile
 from schemas.windows import WindowResult
-from streams.ingest.strings import Strings
+from streams.ingest.columns.strings import Strings
 from streams.records import Message
 from streams.runtime.partitioner import partitions_of
 

@@ -39,13 +39,13 @@ from schemas.windows import WindowResult
 from streams.control import Control
 from streams.decide.outputs import Outputs
 from streams.decide.pipeline import Decide
-from streams.ingest import label_changes
-from streams.ingest.codes import coded
-from streams.ingest.json_rows import JsonRows
-from streams.ingest.observe import cells_of
-from streams.ingest.panes import PLACES, Panes, Slots
+from streams.ingest.admit.routes import Routes
+from streams.ingest.columns.codes import coded
+from streams.ingest.decode.json_rows import JsonRows
+from streams.ingest.join import label_changes
+from streams.ingest.panes.observe import cells_of
+from streams.ingest.panes.panes import PLACES, Panes, Slots
 from streams.ingest.plan import Plan
-from streams.ingest.routes import Routes
 
 MODEL = "quality"
 ROW_MS = 1_800

@@ -18,7 +18,7 @@ from schemas.alerting import Alerting
 from schemas.durations import duration_ms
 from schemas.policy import FalseAlarms, Labels, Policy, Task
 from schemas.schedules import Probe
-from streams.ingest.strings import Strings
+from streams.ingest.columns.strings import Strings
 from streams.records import Message
 from streams.runtime.partitioner import partition_of, partitions_of
 from streams.runtime.settings import Settings

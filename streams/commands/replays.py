@@ -20,7 +20,7 @@ from streams import files as event_files
 from streams.backtest import check_same_panes, decide_again
 from streams.commands.control import read_reference
 from streams.commands.options import console
-from streams.ingest.decode import decode_predictions
+from streams.ingest.decode.one_by_one import decode_predictions
 from streams.learn import profile_of
 from streams.records import Record
 from streams.replay import Start, replayed

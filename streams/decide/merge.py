@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import msgspec
 
@@ -101,7 +102,7 @@ def total(
         own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
     else:
         own = [_known(state, window, subject, part, layout) for part in parts]
-    late = [one for one in own[1:] if one.any()]
+    late = [one for one in own[1:] if one.any()] if len(own) > 1 else []
     if not late:
         return own[0]
     sums = own[0].copy()
@@ -144,10 +145,15 @@ def layout_of(subject: Subject, parts: Iterable[Part]) -> Layout:
     ValueError
         Parts of inputs and of labels together.
     """
+    return subject.inputs if _of_inputs(tuple(parts)) else subject.labels
+
+
+@cache
+def _of_inputs(parts: tuple[Part, ...]) -> bool:
     kinds = {part in INPUTS for part in parts}
     if len(kinds) > 1:
         raise ValueError("inputs and labels have different layouts; sum them apart")
-    return subject.inputs if True in kinds else subject.labels
+    return True in kinds
 
 
 def expired(window: WindowKey, subject: Subject, labels_ms: int) -> bool:

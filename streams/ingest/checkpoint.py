@@ -11,9 +11,9 @@ from schemas.dead_letters import DeadLetter
 from schemas.overload import Shed
 from schemas.review import ReviewRequest
 from schemas.summaries import Mark, PaneDelta
-from streams.ingest.changes import Changes
-from streams.ingest.routes import Route
-from streams.ingest.watermark import BEFORE_ALL
+from streams.ingest.admit.routes import Route
+from streams.ingest.admit.watermark import BEFORE_ALL
+from streams.ingest.store.changes import Changes
 
 
 class ShardState(msgspec.Struct):

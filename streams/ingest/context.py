@@ -9,15 +9,15 @@ from typing import TypeVar
 import numpy as np
 
 from schemas.dead_letters import DeadLetter
-from streams.ingest.admit import PartitionsOf, lacks_policy
+from streams.ingest.admit.admitted import PartitionsOf, lacks_policy
+from streams.ingest.admit.routes import Routes
 from streams.ingest.checkpoint import Notes, ShardState
-from streams.ingest.lapse import Lapses
-from streams.ingest.panes import Panes
+from streams.ingest.columns.strings import Strings
+from streams.ingest.decode.rows import Bools
+from streams.ingest.panes.panes import Panes
 from streams.ingest.plan import Plans
-from streams.ingest.routes import Routes
-from streams.ingest.rows import Bools
-from streams.ingest.store import Overlay
-from streams.ingest.strings import Strings
+from streams.ingest.store.lapse import Lapses
+from streams.ingest.store.overlay import Overlay
 
 T = TypeVar("T")
 

@@ -9,18 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.summary import Ints
-from streams.ingest import keys, review
-from streams.ingest.admit import timed
-from streams.ingest.admit_feedback import Heard, admit_feedback
+from streams.ingest import review
+from streams.ingest.admit.admitted import timed
+from streams.ingest.admit.feedback import Heard, admit_feedback
+from streams.ingest.admit.sampling import is_expected, sampled_out
 from streams.ingest.context import Context
-from streams.ingest.feedback_rows import rows_of
-from streams.ingest.found import Found
-from streams.ingest.join import apply, crowded
-from streams.ingest.join_columns import join
-from streams.ingest.label_changes import LabelChanges, Labels, labels_of
-from streams.ingest.names import Names
-from streams.ingest.pairing import Pairing
-from streams.ingest.pending import (
+from streams.ingest.decode.feedback_rows import rows_of
+from streams.ingest.decode.rows import Bools
+from streams.ingest.join.in_columns import join
+from streams.ingest.join.label_changes import LabelChanges, Labels, labels_of
+from streams.ingest.join.one_by_one import apply, crowded
+from streams.ingest.join.pairing import Pairing
+from streams.ingest.plan import Plan
+from streams.ingest.store import keys
+from streams.ingest.store.found import Found
+from streams.ingest.store.names import Names
+from streams.ingest.store.pending import (
     HEADER,
     WAITING_BYTES,
     Pending,
@@ -30,9 +34,6 @@ from streams.ingest.pending import (
     unpack_waiting,
     waiting_of,
 )
-from streams.ingest.plan import Plan
-from streams.ingest.rows import Bools
-from streams.ingest.sampling import is_expected, sampled_out
 from streams.records import Records
 
 

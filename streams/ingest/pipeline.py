@@ -14,20 +14,20 @@ import msgspec
 from schemas import topics
 from schemas.summaries import Mark
 from streams.control import Control
-from streams.ingest.admit import PartitionsOf
+from streams.ingest.admit.admitted import PartitionsOf
+from streams.ingest.admit.routes import Route, Routes
+from streams.ingest.admit.watermark import BEFORE_ALL
 from streams.ingest.checkpoint import Checkpoint, ShardState
 from streams.ingest.context import Context
 from streams.ingest.feedback import Feedback
-from streams.ingest.lapse import lapse
-from streams.ingest.pairing import Pairing
-from streams.ingest.panes import Panes
+from streams.ingest.join.pairing import Pairing
+from streams.ingest.panes.panes import Panes
+from streams.ingest.panes.shedding import levels_after
 from streams.ingest.plan import Plans
 from streams.ingest.predictions import Predictions
-from streams.ingest.routes import Route, Routes
-from streams.ingest.shedding import levels_after
-from streams.ingest.store import Overlay
-from streams.ingest.tables import Base
-from streams.ingest.watermark import BEFORE_ALL
+from streams.ingest.store.lapse import lapse
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.tables import Base
 from streams.records import Record, Records, columns_of
 
 

@@ -27,7 +27,7 @@ from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from streams.control import Control
 from streams.durations import Durations
-from streams.ingest.codes import coded
+from streams.ingest.columns.codes import coded
 
 
 @dataclass(frozen=True)

@@ -13,30 +13,31 @@ from detectors.outcomes.contract import Tails
 from detectors.summary import Ints
 from schemas.overload import Shed
 from schemas.summaries import Part
-from streams.ingest import keys, review
-from streams.ingest.admit import timed
-from streams.ingest.admit_predictions import admit_predictions, too_many_versions
-from streams.ingest.block import Block
-from streams.ingest.codes import coded
-from streams.ingest.cohorts import Cohort, Cohorts, Member
+from streams.ingest import review
+from streams.ingest.admit.admitted import timed
+from streams.ingest.admit.block import Block
+from streams.ingest.admit.numbered import REFUSED, Numbered
+from streams.ingest.admit.predictions import admit_predictions, too_many_versions
+from streams.ingest.admit.sampling import sampled_in, until_ms
+from streams.ingest.admit.spells import spells_of
+from streams.ingest.columns.codes import coded
+from streams.ingest.columns.ragged import Octets
 from streams.ingest.context import Context
+from streams.ingest.decode.json_predictions import JsonPredictions, Run
+from streams.ingest.decode.rows import PredictionRows
+from streams.ingest.decode.runs import runs_of
 from streams.ingest.feedback import Feedback
-from streams.ingest.found import Found
-from streams.ingest.json_predictions import JsonPredictions, Run
-from streams.ingest.label_changes import LabelChanges
-from streams.ingest.numbered import REFUSED, Numbered
-from streams.ingest.observe import count, count_cut, observe
-from streams.ingest.observe_in_part import observe_in_part
-from streams.ingest.pairing import Pairing
-from streams.ingest.panes import PLACES, Slots
-from streams.ingest.pending import Pending, pack_new, unpack_waiting
-from streams.ingest.ragged import Octets
-from streams.ingest.rows import PredictionRows
-from streams.ingest.runs import runs_of
-from streams.ingest.sampling import sampled_in, until_ms
-from streams.ingest.shadows import Shadows
-from streams.ingest.shedding import Level
-from streams.ingest.spells import spells_of
+from streams.ingest.join.label_changes import LabelChanges
+from streams.ingest.join.pairing import Pairing
+from streams.ingest.join.shadows import Shadows
+from streams.ingest.panes.cohorts import Cohort, Cohorts, Member
+from streams.ingest.panes.observe import count, count_cut, observe
+from streams.ingest.panes.observe_in_part import observe_in_part
+from streams.ingest.panes.panes import PLACES, Slots
+from streams.ingest.panes.shedding import Level
+from streams.ingest.store import keys
+from streams.ingest.store.found import Found
+from streams.ingest.store.pending import Pending, pack_new, unpack_waiting
 from streams.records import Records
 
 

@@ -30,13 +30,13 @@ from schemas.ids import content_id
 from schemas.policy import SCORED, Task
 from schemas.predictions import Arm
 from schemas.review import ReviewReason, ReviewRequest
-from streams.ingest import keys
-from streams.ingest.block import Block
+from streams.ingest.admit.block import Block
+from streams.ingest.admit.routes import Route, Routes
 from streams.ingest.draw import uniform
-from streams.ingest.label_state import FLIPPED, LabelState
-from streams.ingest.pending import Pending, Waiting, tails_of
+from streams.ingest.join.label_state import FLIPPED, LabelState
 from streams.ingest.plan import Plan
-from streams.ingest.routes import Route, Routes
+from streams.ingest.store import keys
+from streams.ingest.store.pending import Pending, Waiting, tails_of
 
 REASONS = (ReviewReason.FLAGGED, ReviewReason.UNCERTAIN, ReviewReason.AUDIT)
 """Reasons that a prediction itself gives, the first that applies."""

@@ -9,8 +9,8 @@ import msgspec
 
 from schemas import cloudevents, topics
 from schemas.review import ReviewRequest
+from streams.ingest.admit.routes import Route
 from streams.ingest.checkpoint import Checkpoint, ShardState
-from streams.ingest.routes import Route
 from streams.records import Message
 from streams.runtime import checkpoint, join_log, summary_log
 from streams.runtime.envelope import dead_message, enveloped

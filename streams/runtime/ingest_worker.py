@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from detectors.summary import Ints
 from schemas import topics
 from streams.ingest.checkpoint import Checkpoint
+from streams.ingest.columns.strings import Strings
 from streams.ingest.pipeline import Shard
-from streams.ingest.strings import Strings
 from streams.records import Message, Records
 from streams.runtime import catalogue, checkpoint, ingest_checkpoint, join_log, summary_log
 from streams.runtime.alignment import Alignment

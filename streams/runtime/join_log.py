@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from schemas.errors import TransportError
-from streams.ingest.changes import Changes, parts
+from streams.ingest.store.changes import Changes, parts
 from streams.records import Message, Record
 from streams.runtime.checkpoint import LIMIT_BYTES
 from streams.runtime.store import JoinStore, StoreMark

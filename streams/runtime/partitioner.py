@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.ingest.strings import Strings
+from streams.ingest.columns.strings import Strings
 
 PARTITIONER: Final = "murmur2_random"
 """librdkafka's name of the same rule; its own default is another hash."""

@@ -18,7 +18,7 @@ from streams.audit.covering import Answer, advises, covers
 from streams.audit.link import read
 from streams.audit.verify import first_fault, verify
 from streams.control import Control
-from streams.ingest.decode import Row, decode_feedback, decode_predictions
+from streams.ingest.decode.one_by_one import Row, decode_feedback, decode_predictions
 from streams.records import Record
 from streams.runtime.audit_log import read_audit
 from streams.runtime.partitioner import partition_of

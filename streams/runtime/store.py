@@ -26,8 +26,8 @@ from rocksdict import (
     WriteOptions,
 )
 
-from streams.ingest.changes import Changes, writes
-from streams.ingest.tables import BY_HOUR, Table
+from streams.ingest.store.changes import Changes, writes
+from streams.ingest.store.tables import BY_HOUR, Table
 
 _MARK: Final = b"\x00mark/2"
 """Key of the mark, with the format of all others: a store of another one is built anew."""
@@ -73,7 +73,7 @@ class StoreMemory:
 
 
 class JoinStore:
-    """Tables on disk; `streams.ingest.tables` says which.
+    """Tables on disk; `streams.ingest.store.tables` says which.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from kittiwake_client.kinds import PREDICTION
 
 from schemas import arrow, cloudevents
 from schemas.hot import prediction_decoder
-from streams.ingest.arrow_rows import rows_of
+from streams.ingest.decode.arrow_rows import rows_of
 from streams.records import Record
 from streams.runtime.broker import Broker
 from streams.runtime.partitioner import partition_of

@@ -23,7 +23,7 @@ from kittiwake_client.murmur2 import partitions_of
 
 from schemas import arrow as schema
 from schemas import cloudevents
-from streams.ingest.arrow_rows import ArrowRows, rows_of
+from streams.ingest.decode.arrow_rows import ArrowRows, rows_of
 from streams.records import Record
 from streams.runtime.broker import Broker
 from streams.runtime.partitioner import partition_of

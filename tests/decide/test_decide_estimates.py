@@ -24,8 +24,9 @@ from schemas.summaries import PaneDelta, Part
 from schemas.windows import Metric, Verdict, WindowResult
 from streams.decide.detect import tests_of as asked_tests
 from streams.decide.measure.estimates import estimated
-from streams.ingest import label_changes, observe
-from streams.ingest.json_rows import JsonRows
+from streams.ingest.decode.json_rows import JsonRows
+from streams.ingest.join import label_changes
+from streams.ingest.panes import observe
 from streams.ingest.plan import Plan
 
 MINUTE = 60_000

@@ -13,8 +13,8 @@ import pytest
 
 from schemas import topics
 from schemas.policy import Budgets, Floors, Join, Labels, Policy, Task
-from streams.ingest.names import Names
-from streams.ingest.sampling import draws
+from streams.ingest.admit.sampling import draws
+from streams.ingest.store.names import Names
 from streams.lines import Line
 from streams.replay import Start, replay, replayed
 from streams.results import Results

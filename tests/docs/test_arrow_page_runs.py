@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.arrow import MAGIC
-from streams.ingest.arrow_rows import ArrowRows, rows_of
+from streams.ingest.decode.arrow_rows import ArrowRows, rows_of
 from streams.records import Record
 
 SHARDS = 4

@@ -24,7 +24,7 @@ from schemas.profiling import build
 from schemas.reference import ReferenceProfile
 from schemas.review import Review
 from schemas.watch import Fairness, Patterns
-from streams.ingest import runs
+from streams.ingest.decode import runs
 from streams.runtime.partitioner import partition_of
 
 Event = dict[str, Any]

@@ -15,7 +15,7 @@ from prediction_rows import EVENT, record
 
 from detectors.outcomes.binary import Binary
 from schemas.arrow import MAGIC
-from streams.ingest.arrow_rows import rows_of
+from streams.ingest.decode.arrow_rows import rows_of
 
 GOOD = stream_of(batch_of([EVENT]))
 PLAIN = batch_of([EVENT])

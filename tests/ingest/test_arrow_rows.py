@@ -17,8 +17,8 @@ from prediction_rows import EVENT, as_arrow, as_json, assert_alike, record
 from schemas.arrow import COLUMNS, FAMILIES, MAGIC
 from schemas.dead_letters import Reason
 from schemas.predictions import Output, PredictionEvent
-from streams.ingest.arrow_rows import rows_of
-from streams.ingest.decode import decode_predictions
+from streams.ingest.decode.arrow_rows import rows_of
+from streams.ingest.decode.one_by_one import decode_predictions
 
 PLAIN = batch_of([EVENT])
 

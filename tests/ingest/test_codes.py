@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.ingest.codes import coded, crossed, distinct, first_of, ranked
+from streams.ingest.columns.codes import coded, crossed, distinct, first_of, ranked
 
 CLOSE, APART = st.integers(0, 9), st.integers(-(2**62), 2**62)
 COLUMNS = st.integers(1, 4).flatmap(

@@ -23,8 +23,8 @@ from schemas.policy import (
     Task,
 )
 from schemas.reference import CategoricalReference, NumericReference, ReferenceProfile
-from streams.ingest import cohorts
-from streams.ingest.cohorts import Cohorts, shape_of
+from streams.ingest.panes import cohorts
+from streams.ingest.panes.cohorts import Cohorts, shape_of
 from streams.ingest.plan import Plan
 
 T0 = 100 * DAY

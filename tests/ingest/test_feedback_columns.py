@@ -17,8 +17,8 @@ from schemas.policy import Labels, Policy, Review, Task
 from schemas.predictions import Output
 from schemas.reference import ReferenceProfile
 from streams.ingest.feedback import Feedback
-from streams.ingest.label_columns import after, of_states
-from streams.ingest.label_state import NO_LABEL, LabelState
+from streams.ingest.join.label_columns import after, of_states
+from streams.ingest.join.label_state import NO_LABEL, LabelState
 
 T0 = 100 * DAY
 IDS = 60

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.ingest import hash_index
-from streams.ingest.hash_index import FULL, HashIndex, collisions
-from streams.ingest.names import Hashes
+from streams.ingest.store import hash_index
+from streams.ingest.store.hash_index import FULL, HashIndex, collisions
+from streams.ingest.store.names import Hashes
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 
 from schemas.policy import Policy, Task
+from streams.ingest.admit.routes import STRETCH_MS, Routes
 from streams.ingest.plan import Plan
-from streams.ingest.routes import STRETCH_MS, Routes
 
 
 def plan(model: str, owner: str) -> Plan:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from shards import DAY, HOUR, Bench
 
 from schemas.policy import Labels, Policy, Task
-from streams.ingest.label_state import NO_LABEL, LabelState
-from streams.ingest.pending import Pending
+from streams.ingest.join.label_state import NO_LABEL, LabelState
+from streams.ingest.store.pending import Pending
 
 POLICY = Policy(
     model="fraud",

@@ -13,8 +13,8 @@ from detectors.inputs import SAMPLED
 from schemas.dead_letters import Reason
 from schemas.ids import content_id
 from schemas.policy import Activation, Dedupe, Join, Labels, Policy, PolicyRecord, Task
-from streams.ingest.names import Names
-from streams.ingest.sampling import draws
+from streams.ingest.admit.sampling import draws
+from streams.ingest.store.names import Names
 
 ALL = Policy(
     model="fraud",

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.ingest import keys
-from streams.ingest.names import Names, murmur64
-from streams.ingest.strings import Strings
+from streams.ingest.columns.strings import Strings
+from streams.ingest.store import keys
+from streams.ingest.store.names import Names, murmur64
 
 IDS = st.lists(st.text(max_size=30), max_size=20)
 

@@ -14,15 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from shards import HOUR, DictBase
 
 from schemas.errors import ConfigurationError
-from streams.ingest import hash_index, page_table
-from streams.ingest.found import Found
-from streams.ingest.keys import name
-from streams.ingest.label_state import LabelState
-from streams.ingest.names import Names
-from streams.ingest.pages import ROWS
-from streams.ingest.pending import Pending
-from streams.ingest.store import Overlay
-from streams.ingest.tables import Table
+from streams.ingest.join.label_state import LabelState
+from streams.ingest.store import hash_index, page_table
+from streams.ingest.store.found import Found
+from streams.ingest.store.keys import name
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.pages import ROWS
+from streams.ingest.store.pending import Pending
+from streams.ingest.store.tables import Table
 
 WHO = [(model, f"{'x' * (i % 5)}{i}") for model in ("m", "mm") for i in range(120)]
 MASKS = {"all bits": (1 << 64) - 1, "eight": 0xFF << 56, "four": 0xF << 60, "none": 0}

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.policy import Policy, Task
-from streams.ingest.codes import coded
-from streams.ingest.numbered import REFUSED, marked
+from streams.ingest.admit.numbered import REFUSED, marked
+from streams.ingest.admit.routes import STRETCH_MS, Route, Routes
+from streams.ingest.columns.codes import coded
 from streams.ingest.plan import Plan
-from streams.ingest.routes import STRETCH_MS, Route, Routes
 
 Row = tuple[str, str | None, str | None, int]
 """Version, two segments, time."""

@@ -13,7 +13,7 @@ from detectors.embeddings.columns import field_of, histograms_of
 from detectors.patterns.repeats import repeats
 from schemas.policy import FeatureContract, Labels, Policy, Task
 from schemas.reference import ReferenceProfile
-from streams.ingest.decode import decode_predictions
+from streams.ingest.decode.one_by_one import decode_predictions
 from streams.learn import profile_of
 from streams.records import Record
 

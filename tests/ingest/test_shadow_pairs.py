@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from shards import DAY, HOUR, Bench, at_once, in_any_batches
 
 from schemas.policy import Activation, Labels, Policy, PolicyRecord, Task
-from streams.ingest import keys
-from streams.ingest.shadows import unpack_shadows
+from streams.ingest.join.shadows import unpack_shadows
+from streams.ingest.store import keys
 
 POLICY = Policy(
     model="fraud",

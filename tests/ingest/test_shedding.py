@@ -18,7 +18,7 @@ from schemas.overload import Overload, Shed
 from schemas.policy import Labels, Patterns, Policy, Review, Task
 from schemas.profiling import build
 from schemas.reference import ReferenceProfile
-from streams.ingest.shedding import Level, levels_after, next_level
+from streams.ingest.panes.shedding import Level, levels_after, next_level
 
 LAG_MS = 10 * MINUTE
 BEHIND = {level: LAG_MS << (level - 1) if level else 0 for level in Level}

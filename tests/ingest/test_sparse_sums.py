@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.summary import LIMIT, Cells
-from streams.ingest import sparse_sums
-from streams.ingest.sparse_sums import SparseSums
+from streams.ingest.panes import sparse_sums
+from streams.ingest.panes.sparse_sums import SparseSums
 
 cells = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(-9, 9)), max_size=12)
 panes = st.lists(st.lists(st.integers(0, 4), unique=True), min_size=3, max_size=3)

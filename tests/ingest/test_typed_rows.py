@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from detectors.outcomes.binary import Binary
 from schemas.cloudevents import HEARTBEAT
 from schemas.policy import FeatureContract, FeatureType, Policy, Task
-from streams.ingest.json_predictions import LESSONS, JsonPredictions, Run
-from streams.ingest.json_rows import JsonRows
+from streams.ingest.decode.json_predictions import LESSONS, JsonPredictions, Run
+from streams.ingest.decode.json_rows import JsonRows
+from streams.ingest.decode.rows import PredictionRows
+from streams.ingest.decode.typed_rows import TypedRows
 from streams.ingest.plan import Plan
-from streams.ingest.rows import PredictionRows
-from streams.ingest.typed_rows import TypedRows
 from streams.records import Headers, Record, Records, columns_of
 
 STAMP_MS = 4 * 10**12

@@ -8,9 +8,9 @@ import pytest
 from shards import DAY, HOUR, Bench
 
 from schemas.policy import Activation, Labels, Policy, PolicyRecord, Task
-from streams.ingest.lapse import Lapses, lapse
-from streams.ingest.shadows import Shadow, Shadows, pack_shadows
-from streams.ingest.store import Overlay
+from streams.ingest.join.shadows import Shadow, Shadows, pack_shadows
+from streams.ingest.store.lapse import Lapses, lapse
+from streams.ingest.store.overlay import Overlay
 
 POLICY = Policy(
     model="fraud",

@@ -12,11 +12,11 @@ from shards import DictBase
 
 from schemas.errors import TransportError
 from schemas.topics import TopicSpec
-from streams.ingest.changes import Changes, Piece
-from streams.ingest.keys import HOUR_MS
-from streams.ingest.names import Names
-from streams.ingest.store import Overlay
-from streams.ingest.tables import LAST, Table
+from streams.ingest.store.changes import Changes, Piece
+from streams.ingest.store.keys import HOUR_MS
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.tables import LAST, Table
 from streams.records import Message, Record
 from streams.runtime import join_log
 from streams.runtime.checkpoint import LIMIT_BYTES

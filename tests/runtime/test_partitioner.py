@@ -8,7 +8,7 @@ from confluent_kafka import murmur2 as librdkafka_partition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.ingest.strings import Strings
+from streams.ingest.columns.strings import Strings
 from streams.runtime.partitioner import murmur2, partition_of, partitions_of
 
 JAVA_VECTORS = {

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from shards import DictBase
 
-from streams.ingest.changes import Changes, Piece
-from streams.ingest.names import Names
-from streams.ingest.store import Overlay
-from streams.ingest.tables import BY_HOUR, LAST, Table, hour_key
+from streams.ingest.store.changes import Changes, Piece
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.tables import BY_HOUR, LAST, Table, hour_key
 from streams.runtime.store import JoinStore, StoreMark, StoreMemory
 
 

@@ -12,7 +12,7 @@ import join_deltas
 import pytest
 from shards import DictBase
 
-from streams.ingest.tables import LAST, Table
+from streams.ingest.store.tables import LAST, Table
 from streams.runtime.store import JoinStore, StoreMark
 
 ROOT = Path(__file__).parents[2]

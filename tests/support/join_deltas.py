@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from shards import HOUR, DictBase
 
-from streams.ingest.changes import Changes
-from streams.ingest.names import Names
-from streams.ingest.store import Overlay
+from streams.ingest.store.changes import Changes
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
 from streams.runtime.store import JoinStore, StoreMark, StoreMemory
 
 BUFFER_BYTES = 1 << 18

@@ -14,9 +14,9 @@ from detectors.outcomes.chat import Chat
 from detectors.outcomes.multiclass import Multiclass
 from detectors.outcomes.ranking import Ranking
 from detectors.outcomes.regression import Regression
-from streams.ingest.arrow_rows import ArrowRows, rows_of
-from streams.ingest.json_predictions import JsonPredictions
-from streams.ingest.rows import PredictionRows
+from streams.ingest.decode.arrow_rows import ArrowRows, rows_of
+from streams.ingest.decode.json_predictions import JsonPredictions
+from streams.ingest.decode.rows import PredictionRows
 from streams.records import Record, columns_of
 
 STAMP_MS = 4 * 10**12

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.reference import ReferenceProfile
 from streams.control import Control
-from streams.ingest.changes import Changes, writes
+from streams.ingest.admit.routes import Route
 from streams.ingest.checkpoint import Checkpoint, ShardState
-from streams.ingest.names import Names
 from streams.ingest.pipeline import Shard
 from streams.ingest.plan import Plan, Plans
-from streams.ingest.routes import Route
-from streams.ingest.store import Overlay
-from streams.ingest.tables import BY_HOUR, Table
+from streams.ingest.store.changes import Changes, writes
+from streams.ingest.store.names import Names
+from streams.ingest.store.overlay import Overlay
+from streams.ingest.store.tables import BY_HOUR, Table
 from streams.records import Record
 
 Event = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Which rows count: watermarks, plans, routes, the sample that waits for labels."""

@@ -1,0 +1,1 @@
+"""Arrays in place of an object for each row: codes and byte strings."""

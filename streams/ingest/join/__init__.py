@@ -1,0 +1,1 @@
+"""Feedback meets its prediction, and answers meet their shadows."""

@@ -1,0 +1,1 @@
+"""What rows add up to between two checkpoints, and what is shed."""

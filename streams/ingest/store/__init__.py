@@ -1,0 +1,1 @@
+"""The join store: predictions that wait for their labels, packed in pages."""
