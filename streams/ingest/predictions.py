@@ -101,7 +101,9 @@ class Predictions:
         keys_of = [plan.slices for plan in block.plans]
         if len({plan.policy.model for plan in block.plans}) < len(block.plans):
             # Rows of one model under two plans take turns.
-            groups = [(keys_of[place], np.array([i])) for i, place in enumerate(block.which)]
+            turns = np.flatnonzero(np.diff(block.which)) + 1
+            runs = np.split(np.arange(len(block)), turns)
+            groups = [(keys_of[block.which[rows[0]]], rows) for rows in runs]
         else:
             distinct, codes = coded(keys_of)
             places = codes[block.which]
