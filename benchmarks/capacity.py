@@ -9,9 +9,11 @@ import math
 from dataclasses import dataclass
 
 from benchmarks.cluster import Cluster, Course, Death, simulate
+from benchmarks.demand import DAY_S, Demand
+from benchmarks.fit import Fit, fit, memory_bytes
+from benchmarks.load import cores_of, own_cores, panes_of
 from benchmarks.measured import Measured
 
-DAY_S = 86_400
 PANE_BYTES, ENTRY_BYTES = 550, 5
 """What DECIDE holds for a part of a pane and, at most, an entry; docs/operations.md, Memory."""
 
@@ -26,72 +28,8 @@ STEPS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """What is asked for.
-
-    Parameters
-    ----------
-    events_per_second
-        Predictions, at the busiest time that is to be held.
-    features
-        Numeric features with a reference.
-    segments
-        Values of the one segment key, of each model.
-    label_days
-        How long a prediction waits for its truth (``labels.horizon``); truths come at any age.
-    labelled
-        Share of predictions whose truth comes.
-    arrow
-        Whether predictions come in Arrow batches.
-    models
-        Models with equal traffic.
-    pane_s, checkpoint_s
-        Length of a pane and of a window, and time between two checkpoints of INGEST.
-    utilisation
-        Most of its core that the busiest INGEST worker may use.
-    kept_days
-        How long Kafka keeps predictions, truths and the join log, at least ``label_days``.
-    replicas
-        Of each record on Kafka.
-    """
-
-    events_per_second: float
-    features: int = 30
-    segments: int = 20
-    label_days: float = 14
-    labelled: float = 1.0
-    arrow: bool = False
-    models: int = 1
-    pane_s: float = 3_600
-    checkpoint_s: float = 1.0
-    utilisation: float = 0.6
-    kept_days: float = 45
-    replicas: int = 3
-
-    @property
-    def truths_per_second(self) -> float:
-        """Once the first labels have come."""
-        return self.events_per_second * self.labelled
-
-    @property
-    def pending(self) -> float:
-        """Predictions in the join stores, which keep labelled ones too, until they lapse."""
-        return self.events_per_second * self.label_days * DAY_S
-
-    @property
-    def streams(self) -> int:
-        """Of all models: each whole, and its segments."""
-        return self.models * (1 + self.segments)
-
-    @property
-    def label_panes(self) -> float:
-        """Panes of a stream that truths belong to at one time."""
-        return max(1.0, self.label_days * DAY_S / self.pane_s)
-
-
-@dataclass(frozen=True, slots=True)
 class Prices:
-    """Of a core with its memory for an hour, and of a GB of disk for a month."""
+    """Of a core with a worker's memory for an hour, and of a GB of disk for a month."""
 
     core_hour: float
     gb_month: float
@@ -118,6 +56,16 @@ class Plan:
     decide_bytes: float
 
     @property
+    def fit(self) -> Fit:
+        """How many partitions its workers own."""
+        return Fit(self.workers, self.partitions)
+
+    @property
+    def decide_overloaded(self) -> bool:
+        """Whether DECIDE, of which each model has one worker at most, cannot keep up."""
+        return (self.decide_cores or 0) > self.demand.models
+
+    @property
     def cores(self) -> float:
         """Of all processes; without DECIDE's where those were not measured."""
         return self.workers + self.kafka_cores + math.ceil(self.decide_cores or 0)
@@ -134,92 +82,26 @@ class Plan:
         return 24 * self.cores * prices.core_hour + disk
 
 
-def touched(rows: float, places: float) -> float:
-    """How many of so many places at least one of the rows falls into, if any is as likely.
-
-    Examples
-    --------
-    >>> touched(1, 100), round(touched(1_000_000, 21), 6), round(touched(100, 100), 1)
-    (1.0, 21.0, 63.4)
-    """
-    if places <= 1:
-        return min(rows, 1.0)
-    return float(-places * math.expm1(rows * math.log1p(-1 / places)))
-
-
-def panes(demand: Demand, rows_per_second: float, shards: int, each: float) -> float:
-    """Panes a second in summaries, of ``each`` panes a stream, from all checkpoints of all shards.
-
-    A row counts in the stream of its model and in that of its segment.
-    """
-    rows = rows_per_second / shards * demand.checkpoint_s
-    whole = touched(rows, demand.models * each)
-    parts = touched(rows, demand.models * demand.segments * each) if demand.segments else 0.0
-    return shards / demand.checkpoint_s * (whole + parts)
-
-
 def plan(
     demand: Demand, measured: Measured, *, partitions: int | None = None, workers: int | None = None
 ) -> Plan:
-    """The smallest cluster whose busiest worker stays below the utilisation asked for.
-
-    Partitions are a power of two and at least twice the workers, unless given: they cannot be
-    changed later, workers can.
+    """The smallest cluster in which all can wait and whose busiest worker has the room asked for.
 
     Raises
     ------
     ValueError
-        If no number of workers does it.
+        If there is none; as `fit`.
     """
-    own = _own(demand, measured)
-    if own >= demand.utilisation:
-        raise ValueError(
-            f"a worker without rows uses {own:.2f} of its core, and at most"
-            f" {demand.utilisation:g} is asked for: give more, or longer checkpoints"
-        )
-    asked = workers
-    workers = asked or 1
-    while True:
-        shards = partitions or max(4, 2 ** math.ceil(math.log2(2 * workers)))
-        cores = _ingest(demand, measured, shards)
-        busiest = cores * math.ceil(shards / workers) / shards + own
-        if asked or busiest <= demand.utilisation:
-            return _sized(demand, measured, shards, workers, cores + workers * own, busiest)
-        if workers >= shards:
-            raise ValueError(
-                f"{shards} partitions are too few: the busiest worker would use {busiest:.2f} of a"
-                f" core with one partition each; give more partitions, or longer checkpoints"
-            )
-        needed = math.ceil(cores / (demand.utilisation - own))
-        workers = min(shards, max(workers + 1, needed))
+    made = fit(demand, measured, partitions=partitions, workers=workers)
+    cores, own = cores_of(demand, measured, made.partitions), own_cores(demand, measured)
+    busiest = cores * made.fullest / made.partitions + own
+    return _sized(demand, measured, made, cores + made.workers * own, busiest)
 
 
-def _ingest(demand: Demand, measured: Measured, shards: int) -> float:
-    """Cores that rows and panes take."""
-    row = measured.arrow_us if demand.arrow else measured.json_us
-    inputs = panes(demand, demand.events_per_second, shards, 1)
-    labels = panes(demand, demand.truths_per_second, shards, demand.label_panes)
-    truth_us = measured.truth_us.value + measured.truth_far_us.value
-    return 1e-6 * (
-        demand.events_per_second * row.at(demand.features).value
-        + demand.truths_per_second * truth_us
-        + inputs * measured.input_pane_us.value
-        + labels * measured.label_pane_us.value
-    )
-
-
-def _own(demand: Demand, measured: Measured) -> float:
-    """What a worker takes of its core without rows."""
-    checkpoints = 1e-6 * measured.checkpoint_us.value / demand.checkpoint_s
-    return checkpoints + measured.idle_cores.value
-
-
-def _sized(
-    demand: Demand, measured: Measured, shards: int, workers: int, cores: float, busiest: float
-) -> Plan:
+def _sized(demand: Demand, measured: Measured, made: Fit, cores: float, busiest: float) -> Plan:
     rows, truths = demand.events_per_second, demand.truths_per_second
-    inputs = panes(demand, rows, shards, 1)
-    labels = panes(demand, truths, shards, demand.label_panes)
+    workers, shards = made
+    inputs, labels = panes_of(demand, shards)
     size = measured.arrow_bytes if demand.arrow else measured.json_bytes
     broker = measured.arrow_broker_us if demand.arrow else measured.json_broker_us
     in_second = {
@@ -229,7 +111,7 @@ def _sized(
         "summaries": inputs * measured.input_pane_bytes.at(demand.features).value
         + labels * measured.label_pane_bytes.value,
     }
-    days = dict.fromkeys(in_second, max(demand.kept_days, demand.label_days)) | {"summaries": 7}
+    days = dict.fromkeys(in_second, max(demand.kept_days, demand.waits_days)) | {"summaries": 7}
     written, summed = sum(in_second.values()), in_second["summaries"]
     read = written - in_second["state.join"]
     decide = None
@@ -249,7 +131,7 @@ def _sized(
         input_panes=inputs,
         label_panes=labels,
         rebuild_s=demand.pending / shards / measured.rebuild_rows_per_second.value,
-        worker_bytes=1e6 * measured.worker_mb.value,
+        worker_bytes=memory_bytes(demand, measured, made),
         worker_disk_bytes=SPARE_DISK * demand.pending * measured.pending_bytes.value / workers,
         kafka_cores=1e-6
         * demand.replicas
@@ -264,7 +146,7 @@ def _sized(
             "read by DECIDE": summed,
         },
         decide_cores=decide,
-        decide_bytes=(demand.label_panes + 1) * pane_bytes,
+        decide_bytes=demand.held_panes * pane_bytes,
     )
 
 

@@ -23,8 +23,8 @@ class Spread:
         return cls(ordered[0], median(ordered), ordered[-1])
 
     def rounded(self) -> dict[str, float]:
-        """With three decimals."""
-        return {name: round(value, 3) for name, value in asdict(self).items()}
+        """With six significant digits."""
+        return {name: float(f"{value:.6g}") for name, value in asdict(self).items()}
 
 
 def share(runs: Sequence[Mapping[str, float]], name: str, base: str) -> Spread:

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.figures import at
+from streams.ingest.store.hash_index import FULL
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -72,7 +73,7 @@ class Measured:
     checkpoint_us, idle_cores
         INGEST, for a checkpoint with little in it and the polls before it, and with nothing to do.
     worker_mb
-        Most memory of a process with ten million pending.
+        Most memory of a process, its hash indices left out.
     apply_us, window_us
         DECIDE, for a pane that arrives and for a window of a stream; None if not measured.
     """
@@ -110,7 +111,7 @@ def read(results: Path = RESULTS) -> Measured:
         If one is missing that everything rests on; it says which benchmark to run.
     """
     scale, store = _Part(results, "scale"), _Part(results, "store")
-    many = _Part(results, "many")
+    many, pending = _Part(results, "many"), _Part(results, "pending")
     truth, spread = "parts/truth/", "parts/truth, one pane a second/"
     panes = scale.one(spread + "panes/median") - scale.one(truth + "panes/median")
 
@@ -123,10 +124,8 @@ def read(results: Path = RESULTS) -> Measured:
         more = scale.one(spread + what) - scale.one(truth + what)
         return max(0.0, more / panes)
 
-    input_bytes = {
-        n: value / by_features("JSON", "panes").points[n]
-        for n, value in by_features("JSON", "summaries_bytes").points.items()
-    }
+    summaries = by_features("JSON", "summaries_bytes").points
+    input_bytes = {n: _pane_bytes(scale) * each / summaries[8] for n, each in summaries.items()}
     join = by_features("JSON", "state.join_bytes").points[8]
     return Measured(
         json_us=by_features("JSON", "cpu_us"),
@@ -150,9 +149,20 @@ def read(results: Path = RESULTS) -> Measured:
         ),
         checkpoint_us=scale.figure(scale.one("checkpoint_us")),
         idle_cores=scale.figure(scale.one("idle_cores")),
-        worker_mb=store.figure(store.one("figures/process at most, MB")),
+        worker_mb=pending.figure(pending.one("peak_mb") - _least_index_mb(pending.one("pending"))),
         **_decide(results),
     )
+
+
+def _pane_bytes(scale: _Part) -> float:
+    """A pane of inputs of 8 features, from rounds of one worker: of a row there are very few."""
+    sizes, panes = (scale.all(f"workers/1/*/{what}") for what in ("summaries_bytes", "panes"))
+    return median(size / each for size, each in zip(sizes, panes, strict=True))
+
+
+def _least_index_mb(pending: float) -> float:
+    """What slots of so many predictions take where the table is as full as it may be."""
+    return pending * 8 / FULL / 1e6
 
 
 def _far(store: _Part) -> float:

@@ -9,12 +9,14 @@ the tables into ``docs/sizing.md``, ``--check`` compares.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.capacity import SPARE_DISK, Demand, Plan, Prices, loss, plan
+from benchmarks.arguments import real, whole
+from benchmarks.capacity import SPARE_DISK, Plan, Prices, loss, plan
+from benchmarks.demand import DAY_S, Demand
+from benchmarks.fit import MOST_SHARDS, ROW_BYTES, SHARD_ROWS, sample
 from benchmarks.measured import RESULTS, Measured, NotMeasured, read
 from benchmarks.sizing_page import RESTART_S, duration, page, size, us
 from schemas import generated
@@ -40,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.write or options.check:
             how = "--write" if options.write else "--check"
             return generated.main(page(measured), [how], module="benchmarks.sizing")
-        demand = _demand(options)
-        made = plan(demand, measured, partitions=options.partitions, workers=options.workers)
+        demand, given = _demand(options), (options.partitions, options.workers)
+        made = plan(demand, measured, partitions=given[0], workers=given[1])
     except (NotMeasured, ValueError) as error:
         print(error)
         return 1
-    for line in lines(made, measured):
+    for line in lines(made, measured, advised=given == (None, None)):
         print(f"{line.what:34} {line.value:>14}  {line.formula}")
         if line.figures:
             print(f"{'':49}  {line.figures}")
@@ -53,14 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     note = " (PLACEHOLDER prices: give your own)" * (prices == PLACEHOLDERS)
     print(f"{'cost a day' + note}: {made.cost_a_day(prices):,.2f}")
     print(
-        f"  = 24 × {made.cores:.1f} cores × {prices.core_hour} + {size(made.disk_bytes)} of disk"
+        f"  = 24 × {made.cores:.1f} cores, of which {made.workers:,} with {demand.memory_gb:g} GB"
+        f" of memory each, × {prices.core_hour} + {size(made.disk_bytes)} of disk"
         f" × {prices.gb_month} a GB and month; traffic is not in it"
     )
     return 0
 
 
-def lines(made: Plan, measured: Measured) -> Iterator[Line]:
-    """Everything about a cluster, one quantity in each."""
+def lines(made: Plan, measured: Measured, *, advised: bool = True) -> Iterator[Line]:
+    """Everything about a cluster, one quantity in each; ``advised`` if a sample would shrink it."""
     demand = made.demand
     row, name = (measured.arrow_us, "Arrow row") if demand.arrow else (measured.json_us, "JSON row")
     yield Line(
@@ -82,14 +85,16 @@ def lines(made: Plan, measured: Measured) -> Iterator[Line]:
     yield Line(
         "INGEST workers",
         f"{made.workers:,}",
-        f"the busiest uses {made.busiest:.2f} of its core, at most {demand.utilisation:g}",
+        f"the busiest uses {made.busiest:.2f} of its core, at most {demand.utilisation:g};"
+        f" {size(made.worker_bytes)} of memory, at most {demand.memory_gb:g} GB",
         "",
     )
     yield Line(
         "partitions (shards)",
         f"{made.partitions:,}",
         "a power of two, at least twice the workers: workers can double, partitions cannot change",
-        "",
+        f"pending ÷ {SHARD_ROWS:,} at least: a shard holds no more"
+        f" ({demand.pending / made.partitions:,.0f} pending in each)",
     )
     yield Line(
         "panes in summaries, a second",
@@ -100,14 +105,23 @@ def lines(made: Plan, measured: Measured) -> Iterator[Line]:
     yield Line(
         "predictions pending",
         f"{demand.pending:,.0f}",
-        "predictions/s × 86,400 × label days",
-        "",
+        "predictions/s × 86,400 × days that each waits",
+        _waits(demand),
     )
+    advice = sample(demand, measured) if advised else None
+    if advice:
+        yield Line(
+            "advice: join.sample",
+            f"{advice.share:g}",
+            "in the policy: then what waits takes no more workers than rows do",
+            str(advice),
+        )
+    own = made.fit.fullest
     yield Line(
         "memory of an INGEST worker",
         size(made.worker_bytes),
-        "most with ten million pending; it does not grow with what is on disk",
-        measured.worker_mb.source,
+        f"own + pending ÷ partitions × {ROW_BYTES:g} bytes × ({own} it owns + 1 being rebuilt)",
+        f"own {size(1e6 * measured.worker_mb.value)} at most ({measured.worker_mb.source})",
     )
     yield Line(
         "local disk of an INGEST worker",
@@ -117,11 +131,11 @@ def lines(made: Plan, measured: Measured) -> Iterator[Line]:
     )
     yield from _after_a_loss(made, measured)
     for topic, amount in made.kafka_bytes.items():
-        days = 7 if topic == "summaries" else max(demand.kept_days, demand.label_days)
+        days = 7 if topic == "summaries" else max(demand.kept_days, demand.waits_days)
         yield Line(
             f"Kafka disk, {topic}",
             size(amount),
-            f"bytes/s × 86,400 × {days:g} days × {demand.replicas} replicas",
+            f"bytes/s × {DAY_S:,} × {days:g} days × {demand.replicas} replicas",
             _bytes_of(topic, demand, measured),
         )
     for what, amount in made.network.items():
@@ -133,6 +147,16 @@ def lines(made: Plan, measured: Measured) -> Iterator[Line]:
         f"a broker's CPU for all that INGEST reads and writes ({measured.truth_broker_us.source})",
     )
     yield from _decide(made, measured)
+
+
+def _waits(demand: Demand) -> str:
+    waits = (
+        f"{demand.label_days:g} of labels.horizon + {demand.lateness_days:g} of labels.lateness"
+        " + an hour, labelled or not"
+    )
+    if demand.sample < 1:
+        waits += f": {demand.sample:g} of all; the others {demand.dedupe_days:g} (dedupe.horizon)"
+    return waits
 
 
 def _after_a_loss(made: Plan, measured: Measured) -> Iterator[Line]:
@@ -157,8 +181,7 @@ def _decide(made: Plan, measured: Measured) -> Iterator[Line]:
             "DECIDE, cores used", "not measured", "not in the cost", "python -m benchmarks.decide"
         )
     else:
-        most = min(made.demand.models, max(1, math.ceil(made.decide_cores)))
-        short = " — TOO MUCH for its models: longer checkpoints" * (made.decide_cores > most)
+        short = " — TOO MUCH for its models: longer checkpoints" * made.decide_overloaded
         yield Line(
             "DECIDE, cores used",
             f"{made.decide_cores:.2f}",
@@ -168,7 +191,7 @@ def _decide(made: Plan, measured: Measured) -> Iterator[Line]:
     yield Line(
         "DECIDE, panes in memory",
         size(made.decide_bytes),
-        "(label days ÷ pane + 1) × (streams × 2 parts × 550 + entries × 5 bytes)",
+        "(days that each waits ÷ pane + 1) × (streams × 2 parts × 550 + entries × 5 bytes)",
         "docs/operations.md, Memory",
     )
 
@@ -193,12 +216,16 @@ def _demand(options: argparse.Namespace) -> Demand:
         features=options.features,
         segments=options.segments,
         label_days=options.label_days,
+        lateness_days=options.lateness_days,
         labelled=options.labelled,
+        sample=options.sample,
+        dedupe_days=options.dedupe_days,
         arrow=options.arrow,
         models=options.models,
         pane_s=options.pane_seconds,
         checkpoint_s=options.checkpoint_seconds,
         utilisation=options.utilisation,
+        memory_gb=options.memory_gb,
         kept_days=options.kept_days,
         replicas=options.replicas,
     )
@@ -208,22 +235,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sizing", description=__doc__)
     default = Demand(0)
     add = parser.add_argument
-    add("--events-per-second", type=float, default=10_000, help="predictions, when busiest")
-    add("--features", type=int, default=default.features, help="numeric, with a reference")
-    add("--segments", type=int, default=default.segments, help="values of the segment key")
-    add("--label-days", type=float, default=default.label_days, help="labels.horizon")
-    add("--labelled", type=float, default=default.labelled, help="share that gets a truth")
+    positive, share = real(above=0), real(least=0, most=1)
+    add("--events-per-second", type=positive, default=10_000, help="predictions, when busiest")
+    add("--features", type=whole(least=1), default=default.features, help="with a reference")
+    add("--segments", type=whole(least=0), default=default.segments, help="values of the key")
+    add("--label-days", type=positive, default=default.label_days, help="labels.horizon")
+    add("--lateness-days", type=real(least=0), default=default.lateness_days, help="of labels")
+    add("--labelled", type=share, default=default.labelled, help="share that gets a truth")
+    add("--sample", type=real(above=0, most=1), default=default.sample, help="join.sample")
+    add("--dedupe-days", type=positive, default=default.dedupe_days, help="dedupe.horizon")
     add("--arrow", action="store_true", help="predictions come in Arrow batches")
-    add("--models", type=int, default=default.models, help="with equal traffic")
-    add("--pane-seconds", type=float, default=default.pane_s)
-    add("--checkpoint-seconds", type=float, default=default.checkpoint_s)
-    add("--utilisation", type=float, default=default.utilisation, help="of a worker's core")
-    add("--kept-days", type=float, default=default.kept_days, help="of predictions on Kafka")
-    add("--replicas", type=int, default=default.replicas)
-    add("--partitions", type=int, help="instead of what suits")
-    add("--workers", type=int, help="instead of what suits")
-    add("--price-core-hour", type=float, default=PLACEHOLDERS.core_hour, help="a placeholder")
-    add("--price-gb-month", type=float, default=PLACEHOLDERS.gb_month, help="a placeholder")
+    add("--models", type=whole(least=1), default=default.models, help="with equal traffic")
+    add("--pane-seconds", type=positive, default=default.pane_s)
+    add("--checkpoint-seconds", type=positive, default=default.checkpoint_s)
+    add("--utilisation", type=real(above=0, most=1), default=default.utilisation, help="of a core")
+    add("--memory-gb", type=positive, default=default.memory_gb, help="of an INGEST worker")
+    add("--kept-days", type=real(least=0), default=default.kept_days, help="on Kafka")
+    add("--replicas", type=whole(least=1), default=default.replicas)
+    shards = whole(least=1, most=MOST_SHARDS, power_of_two=True)
+    add("--partitions", type=shards, help="instead of what suits")
+    add("--workers", type=whole(least=1), help="instead of what suits")
+    add("--price-core-hour", type=real(least=0), default=PLACEHOLDERS.core_hour, help="yours")
+    add("--price-gb-month", type=real(least=0), default=PLACEHOLDERS.gb_month, help="yours")
     add("--results", type=Path, default=RESULTS, help="folder of stored results")
     add("--write", action="store_true", help="write the tables of docs/sizing.md")
     add("--check", action="store_true", help="compare them")

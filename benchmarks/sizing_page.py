@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.capacity import Demand, loss, plan
+from benchmarks.capacity import Plan, loss, plan
 from benchmarks.cluster import Cluster, Death, simulate
+from benchmarks.demand import Demand
+from benchmarks.fit import sample
 from benchmarks.measured import Figure, Measured
 from docs.tables import between
 
@@ -37,9 +39,12 @@ def page(measured: Measured) -> dict[Path, str]:
 _WORKED = (
     "predictions/s",
     "truth after",
+    "join.sample",
     "INGEST cores",
     "workers",
+    "memory a worker",
     "partitions",
+    "pending in each",
     "disk a worker",
     "Kafka disk",
     "Kafka cores",
@@ -49,24 +54,47 @@ _WORKED = (
 )
 
 
-def _worked(measured: Measured) -> Iterator[tuple[str, ...]]:
+def worked(measured: Measured) -> Iterator[tuple[Demand, Plan | None]]:
+    """Demands with their clusters, None where there is none; and with a sample where one helps."""
     for rate in RATES:
-        for delay, days in DELAYS.items():
-            made = plan(Demand(rate, label_days=days), measured)
-            decide = made.decide_cores
-            yield (
-                f"{rate:,}",
-                delay,
-                f"{made.ingest_cores:.1f}",
-                f"{made.workers:,}",
-                f"{made.partitions:,}",
-                size(made.worker_disk_bytes),
-                size(sum(made.kafka_bytes.values())),
-                f"{made.kafka_cores:.1f}",
-                "not measured" if decide is None else f"{decide:.1f}",
-                duration(loss(made, back_after_s=RESTART_S).caught_up_s),
-                duration(loss(made).caught_up_s) if made.workers > 1 else "no other worker",
-            )
+        for days in DELAYS.values():
+            demand = Demand(rate, label_days=days, lateness_days=min(1.0, days))
+            try:
+                yield demand, plan(demand, measured)
+            except ValueError:
+                yield demand, None
+            advice = sample(demand, measured)
+            if advice:
+                yield advice.of(demand), plan(advice.of(demand), measured)
+
+
+def _worked(measured: Measured) -> Iterator[tuple[str, ...]]:
+    delays = {days: name for name, days in DELAYS.items()}
+    for demand, made in worked(measured):
+        share = f"{demand.sample:g}"
+        if demand.sample < 1:
+            share += f", others {demand.dedupe_days * 24:g} h"
+        asked = f"{demand.events_per_second:,}", delays[demand.label_days], share
+        if made is None:
+            yield *asked, "no cluster holds it", *[""] * (len(_WORKED) - len(asked) - 1)
+            continue
+        decide = made.decide_cores
+        yield (
+            *asked,
+            f"{made.ingest_cores:.1f}",
+            f"{made.workers:,}",
+            size(made.worker_bytes),
+            f"{made.partitions:,}",
+            f"{demand.pending / made.partitions / 1e6:,.0f} M",
+            size(made.worker_disk_bytes),
+            size(sum(made.kafka_bytes.values())),
+            f"{made.kafka_cores:.1f}",
+            "not measured"
+            if decide is None
+            else f"{decide:.1f}" + ", TOO MUCH" * made.decide_overloaded,
+            duration(loss(made, back_after_s=RESTART_S).caught_up_s),
+            duration(loss(made).caught_up_s) if made.workers > 1 else "no other worker",
+        )
 
 
 _LOSS = ("core used", "restart after 5 s", "lost, nothing to rebuild", "and 30 s to rebuild each")
@@ -121,6 +149,8 @@ def _figures(measured: Measured) -> Iterator[tuple[str, ...]]:
         ("disk of INGEST, prediction that waits", measured.pending_bytes),
     ):
         yield (what, f"{amount.value:.0f} bytes", amount.source)
+    own = measured.worker_mb
+    yield ("memory of INGEST at most, hash indices left out", f"{own.value:.0f} MB", own.source)
     rebuilt = measured.rebuild_rows_per_second
     yield ("rebuilt from the join log", f"{rebuilt.value:,.0f} rows/s", rebuilt.source)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from schemas.contradictions import contradictions
 from schemas.errors import PolicyError
 from schemas.policy import Policy
 from schemas.yaml_file import YamlFile
 
-FILE = YamlFile(Policy, PolicyError, "at least model and task", "model: NAME")
+FILE = YamlFile(Policy, PolicyError, "at least model and task", "model: NAME", contradictions)
 
 
 def load(path: Path | str) -> Policy:
@@ -35,7 +36,8 @@ def loads(text: str, file: str = "policy.yaml") -> Policy:
     Raises
     ------
     PolicyError
-        If the text is not YAML or not a policy; names the first place and lists the others.
+        If the text is not YAML or not a policy, or contradicts itself; names the first place and
+        lists the others.
 
     Examples
     --------

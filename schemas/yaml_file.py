@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,10 +23,15 @@ from schemas.explain import field_path, field_steps, model_at, shown
 
 Step = int | str
 Place = tuple[int, int]
+Mistake = tuple[Place, tuple[Step, ...], str]
 M = TypeVar("M", bound=BaseModel)
 
 _MAX_DEPTH = 20
 _MAX_VALUES = 100_000
+
+
+def _nothing(model: object) -> tuple[()]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,15 @@ class YamlFile(Generic[M]):
         The error to raise.
     needs, first
         What such a file has, and how it may begin, for messages.
+    contradictions
+        What else is wrong with a model that is one: the key, step by step, and the message.
     """
 
     model: type[M]
     refused: type[PlacedError]
     needs: str
     first: str
+    contradictions: Callable[[M], Iterable[tuple[tuple[Step, ...], str]]] = _nothing
 
     def load(self, path: Path | str) -> M:
         """The model of a file.
@@ -80,9 +88,14 @@ class YamlFile(Generic[M]):
         tree = self._tree(text, file)
         value = json.dumps(_Plain(file, self.refused).of(tree, (1, 1), 0))
         try:
-            return self.model.model_validate_json(value)
+            model = self.model.model_validate_json(value)
         except ValidationError as error:
-            raise self._refusal(error, tree, file) from None
+            details = error.errors(include_url=False)
+            raise self._refusal([self._placed(detail, tree) for detail in details], file) from None
+        found = [(_nearest(tree, keys), keys, text) for keys, text in self.contradictions(model)]
+        if found:
+            raise self._refusal(found, file)
+        return model
 
     def _tree(self, text: str, file: str) -> CommentedMap:
         try:
@@ -108,21 +121,22 @@ class YamlFile(Generic[M]):
             )
         return tree
 
-    def _refusal(self, error: ValidationError, tree: CommentedMap, file: str) -> PlacedError:
-        by_place: dict[tuple[Place, str], ErrorDetails] = {}
-        for detail in error.errors(include_url=False):
-            steps = field_steps(self.model, detail["loc"])
-            by_place.setdefault((_find(tree, steps, detail), str(steps)), detail)
+    def _placed(self, detail: ErrorDetails, tree: CommentedMap) -> Mistake:
+        steps = field_steps(self.model, detail["loc"])
+        return _find(tree, steps, detail), tuple(steps), _message(self.model, detail)
+
+    def _refusal(self, mistakes: Iterable[Mistake], file: str) -> PlacedError:
+        by_place: dict[tuple[Place, tuple[Step, ...]], str] = {}
+        for place, steps, text in mistakes:
+            by_place.setdefault((place, steps), text)
         found = sorted(by_place.items(), key=lambda entry: entry[0][0])
         errors = [
-            self.refused(_message(self.model, detail), file=file, line=place[0], column=place[1])
-            for (place, _), detail in found
+            self.refused(text, file=file, line=place[0], column=place[1])
+            for (place, _), text in found
         ]
         rest = "".join(f"\n{other}" for other in errors[1:])
-        (line, column), _ = found[0][0]
-        return self.refused(
-            _message(self.model, found[0][1]) + rest, file=file, line=line, column=column
-        )
+        ((line, column), _), text = found[0]
+        return self.refused(text + rest, file=file, line=line, column=column)
 
 
 def _problem(error: MarkedYAMLError) -> str:
@@ -179,6 +193,17 @@ def _find(tree: CommentedMap, steps: list[Step], detail: ErrorDetails) -> Place:
         node = node[step]
         if last and kind != "value_error":
             break
+    return place
+
+
+def _nearest(tree: CommentedMap, steps: Iterable[Step]) -> Place:
+    """Line and column, from 1, of the value at the steps, or of the last there is on the way."""
+    place: Place = (1, 1)
+    node: object = tree
+    for step in steps:
+        if not (_has(node, step) and isinstance(node, CommentedMap | CommentedSeq)):
+            break
+        place, node = _place(node, step), node[step]
     return place
 
 

@@ -19,6 +19,7 @@ import msgspec
 
 from schemas import topics
 from schemas.errors import ConfigurationError
+from schemas.explain import shown
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.summaries import SummaryBatch, decode
 from streams.control import Control
@@ -66,7 +67,7 @@ def decide_again(steps: Sequence[Step], first: Start, other: Policy) -> Results:
     Raises
     ------
     ConfigurationError
-        If the other policy would have given other panes; names the keys.
+        If the other policy would have given other panes; names the keys and both values.
     """
     check_same_panes(first, other)
     control = _control(replace(first, policy=other))
@@ -115,12 +116,16 @@ def relabelled(batch: SummaryBatch, old: str, new: str) -> SummaryBatch:
 
 
 def _changed(place: str, one: object, other: object) -> Iterator[str]:
-    """Dotted names of the values that differ."""
+    """Dotted names of the values that differ, with both values."""
     if isinstance(one, dict) and isinstance(other, dict):
         for name in one.keys() | other.keys():
             yield from _changed(f"{place}.{name}".lstrip("."), one.get(name), other.get(name))
     elif one != other:
-        yield place
+        yield f"{place} ({_said(other)} and not {_said(one)})"
+
+
+def _said(value: object) -> str:
+    return "left out" if value is None else value if isinstance(value, str) else shown(value)
 
 
 def _control(start: Start) -> Control:

@@ -10,7 +10,7 @@ import gzip
 import heapq
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from schemas.predictions import partition_key
 from streams import tables
 from streams.lines import Line
 
-__all__ = ["Line", "count", "read"]
+__all__ = ["Line", "count", "find", "read"]
 
 JSON_KINDS = frozenset({".jsonl", ".json", ".ndjson"})
 TABLE_KINDS = frozenset({".csv", ".parquet"})
@@ -56,6 +56,22 @@ def count(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in files)
 
 
+def find(files: Sequence[Path], values: Collection[bytes], *, model: str) -> dict[bytes, str]:
+    """Where each value first stands: ``file:line``, or ``file: row N`` of a table.
+
+    The files are read again, so that no event has to carry its place for the few that are asked
+    for. A value that is a part of a line, as a row of a batch, is not found.
+    """
+    found: dict[bytes, str] = {}
+    for path in files:
+        for place, value in _numbered(path, model):
+            if len(found) == len(values):
+                return found
+            if value in values:
+                found.setdefault(value, place)
+    return found
+
+
 def _ascending(lines: Iterable[Line]) -> Iterator[Line]:
     """A line out of order counts as published with the one before it."""
     latest = 0
@@ -72,6 +88,8 @@ def _kind(path: Path) -> str:
 
 
 def _check(path: Path) -> None:
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder; name the files in it")
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file; name JSON lines, CSV or Parquet files")
     if _kind(path) not in JSON_KINDS | TABLE_KINDS:
@@ -84,14 +102,25 @@ def _lines(path: Path, model: str) -> Iterator[Line]:
     return _json_lines(path) if _kind(path) in JSON_KINDS else tables.lines(path, model=model)
 
 
+def _numbered(path: Path, model: str) -> Iterator[tuple[str, bytes]]:
+    if _kind(path) not in JSON_KINDS:
+        return tables.numbered(path, model=model)
+    return ((f"{path}:{number}", text) for number, text in _texts(path))
+
+
 def _json_lines(path: Path) -> Iterator[Line]:
+    return (_classified(text) for _, text in _texts(path))
+
+
+def _texts(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Lines that hold anything, with their numbers from 1."""
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     try:
         with opener(path, "rb") as file:
-            for line in file:
+            for number, line in enumerate(file, start=1):
                 text = line.strip()
                 if text:
-                    yield _classified(text)
+                    yield number, text
     except (OSError, EOFError, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}; write it anew") from None
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from schemas import topics
 from schemas.alerts import ENDS, Alert, AlertAction
 from schemas.audit import AuditRecord
+from schemas.errors import ConfigurationError
 from schemas.fallback import Advice
 from schemas.ledger import Ledger
 from schemas.retraining import RetrainRequest
@@ -21,7 +26,7 @@ from streams.runtime.transport import Follower, Transport
 
 Said = TypeVar("Said", Alert, RolloutEvent, RetrainRequest, Advice)
 
-OPTIONAL = ("retraining", "advice")
+OPTIONAL = ("retraining", "advice", "dead_letters")
 """Files that are written only where there is something in them."""
 
 
@@ -50,7 +55,10 @@ class News:
 
 @dataclass
 class Results:
-    """Everything seen so far, by id: what is published twice counts once."""
+    """Everything seen so far, by id: what is published twice counts once.
+
+    ``letters`` are the dead letters as published; INGEST commits each of them once.
+    """
 
     windows: dict[str, WindowResult] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
@@ -58,7 +66,7 @@ class Results:
     retraining: dict[str, RetrainRequest] = field(default_factory=dict)
     advice: dict[str, Advice] = field(default_factory=dict)
     audit: dict[str, AuditRecord] = field(default_factory=dict)
-    dead_letters: int = 0
+    letters: list[bytes] = field(default_factory=list)
     ledgers: list[Ledger] = field(default_factory=list)
 
     def add(self, topic: str, value: bytes) -> News:
@@ -78,7 +86,7 @@ class Results:
             record = AuditRecord.model_validate_json(value)
             self.audit.setdefault(record.hash, record)
         else:
-            self.dead_letters += 1
+            self.letters.append(value)
         return news
 
     def take(self, outputs: Outputs) -> None:
@@ -103,6 +111,11 @@ class Results:
             self.windows[window.id] = window
             news.windows.append(window)
 
+    @property
+    def dead_letters(self) -> int:
+        """How many dead letters there are."""
+        return len(self.letters)
+
     def open_alerts(self) -> list[Alert]:
         """Alerts that were opened and are not over, in order of opening."""
         over = {a.alert_id for a in self.alerts.values() if a.action in ENDS}
@@ -110,26 +123,54 @@ class Results:
         return [a for a in opened if a.alert_id not in over]
 
     def write(self, directory: Path) -> list[Path]:
-        """Write windows, alerts and rollout events as JSON lines, requests to retrain and advice
-        where there are any, and the ledgers; returns the files."""
+        """Write windows, alerts and rollout events as JSON lines, requests to retrain, advice and
+        dead letters where there are any, and the ledgers; returns the files."""
         directory.mkdir(parents=True, exist_ok=True)
         files = []
-        for name, events in (
-            ("windows", sorted(self.windows.values(), key=lambda w: (w.start_ms, w.id))),
-            ("alerts", list(self.alerts.values())),
-            ("rollouts", list(self.rollouts.values())),
-            ("retraining", list(self.retraining.values())),
-            ("advice", list(self.advice.values())),
+        windows = sorted(self.windows.values(), key=lambda w: (w.start_ms, w.id))
+        for name, lines in (
+            ("windows", _lines(windows)),
+            ("alerts", _lines(self.alerts.values())),
+            ("rollouts", _lines(self.rollouts.values())),
+            ("retraining", _lines(self.retraining.values())),
+            ("advice", _lines(self.advice.values())),
+            ("dead_letters", self.letters),
         ):
-            if not events and name in OPTIONAL:
-                continue
             path = directory / f"{name}.jsonl"
-            path.write_text("".join(event.model_dump_json() + "\n" for event in events))
+            if not lines and name in OPTIONAL:
+                path.unlink(missing_ok=True)  # that of an earlier run would tell of this one
+                continue
+            with path.open("wb") as file:
+                file.writelines(line + b"\n" for line in lines)
             files.append(path)
         path = directory / "ledger.json"
         content = [ledger.model_dump(mode="json") for ledger in self.ledgers]
         path.write_text(json.dumps(content, indent=2) + "\n")
         return [*files, path]
+
+
+def check_directory(directory: Path) -> None:
+    """Check that results can be written there, before they are worked out; makes nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        If the path, or what it lies in, is no folder or may not be written to.
+    """
+    above = (directory, *directory.absolute().parents)
+    there = next(path for path in above if os.access(path, os.F_OK))
+    if not there.is_dir():
+        raise ConfigurationError(
+            f"{directory}: results go to a folder, and {there} is a file; name another one"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"{directory}: {there} may not be written to; name another folder for the results"
+        )
+
+
+def _lines(events: Iterable[BaseModel]) -> list[bytes]:
+    return [event.model_dump_json().encode() for event in events]
 
 
 def _keep(event: Said, known: dict[str, Said], news: list[Said]) -> None:

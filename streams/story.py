@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from rich.box import SIMPLE_HEAD
-from rich.console import JustifyMethod
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -75,23 +76,60 @@ COLUMNS = {
     "most drifted": "left",
     "verdict": "left",
 }
-NARROW = ("labelled", "ECE", "most drifted")
-"""Columns left out of a terminal of fewer than 100 characters."""
+LEFT_OUT = ("ECE", "labelled", "most drifted", "Brier")
+"""Columns that a narrow terminal goes without, the least important first."""
 
 
 def windows_table(results: Results, *, width: int, most: int = 30) -> Table:
-    """The windows of all segments together, evenly thinned to ``most``, the newest last."""
-    shown = [name for name in COLUMNS if width >= 100 or name not in NARROW]
-    table = Table(title="Windows (all segments)", title_justify="left", box=SIMPLE_HEAD)
-    for name in shown:
-        justify: JustifyMethod = "right" if COLUMNS[name] == "right" else "left"
-        table.add_column(name, justify=justify, no_wrap=True)
+    """The windows of all segments together, evenly thinned to ``most``, the newest last.
+
+    A caption says which columns do not fit into ``width`` characters, and how many windows there
+    are if not all are shown.
+    """
     windows = [w for w in results.windows.values() if w.segment == ""]
     windows.sort(key=lambda w: (w.start_ms, w.arm, w.version))
     step = max(1, -(-len(windows) // most))
-    for window in windows[step - 1 :: step]:
-        row = _window_row(window)
-        table.add_row(*(row[name] for name in shown))
+    rows = [_window_row(window) for window in windows[step - 1 :: step]]
+    table, missing = _fitting(partial(_windows_table, rows=rows), COLUMNS, LEFT_OUT, width)
+    said = []
+    if len(rows) < len(windows):
+        said.append(f"{len(rows):,} of {len(windows):,} windows; all are in windows.jsonl")
+    if missing:
+        said.append(f"no room for {', '.join(missing)}")
+    table.caption = "; ".join(said) or None
+    return table
+
+
+WIDE = Console(width=1_000)
+"""Where a table takes the room it would like."""
+
+
+def _fitting(
+    make: Callable[[Sequence[str]], Table],
+    columns: Iterable[str],
+    left_out: Iterable[str],
+    width: int,
+) -> tuple[Table, list[str]]:
+    """A table of the columns that fit into a width, and those that had to be left out."""
+    names, missing = list(columns), []
+    table = make(names)
+    for name in left_out:
+        if WIDE.measure(table).maximum <= width:
+            break
+        names.remove(name)
+        missing.append(name)
+        table = make(names)
+    return table, missing
+
+
+def _windows_table(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Table:
+    title = "Windows (all segments)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, caption_justify="left")
+    for name in names:
+        justify: JustifyMethod = "right" if COLUMNS[name] == "right" else "left"
+        table.add_column(name, justify=justify, no_wrap=name != "stream", overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     return table
 
 
@@ -133,11 +171,11 @@ def _plain(metric: Metric | None) -> str:
     return "" if metric is None or metric.value is None else f"{metric.value:.3f}"
 
 
-def alerts_table(results: Results) -> Table:
+ALERTS = ("stream", "metric", "severity", "opened", "first", "last", "open now")
+
+
+def alerts_table(results: Results, *, width: int) -> Table:
     """Alerts by metric: how often opened, first and last time, what is still open."""
-    table = Table(title="Alerts", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("stream", "metric", "severity", "opened", "first", "last", "open now"):
-        table.add_column(name)
     groups: dict[tuple[str, str, str], list[Alert]] = defaultdict(list)
     for alert in results.alerts.values():
         if alert.action is AlertAction.OPENED:
@@ -145,17 +183,24 @@ def alerts_table(results: Results) -> Table:
             metric = " ".join(x for x in (alert.metric, alert.feature) if x)
             groups[stream, metric, alert.severity.value].append(alert)
     still = {alert.alert_id for alert in results.open_alerts()}
+    rows = []
     for (stream, metric, severity), opened in sorted(groups.items()):
         ends = sorted(alert.window_end_ms for alert in opened)
-        table.add_row(
-            escape(stream),
-            escape(metric),
-            severity,
-            str(len(opened)),
-            date(ends[0])[:10],
-            date(ends[-1])[:10],
-            "yes" if any(alert.alert_id in still for alert in opened) else "",
-        )
+        is_open = any(alert.alert_id in still for alert in opened)
+        cells = (escape(stream), escape(metric), severity, str(len(opened)))
+        times = (date(ends[0])[:10], date(ends[-1])[:10], "yes" if is_open else "")
+        rows.append(dict(zip(ALERTS, cells + times, strict=True)))
+    table, missing = _fitting(partial(_alerts_table, rows=rows), ALERTS, ("last", "opened"), width)
+    table.caption = f"no room for {', '.join(missing)}" if missing else None
+    return table
+
+
+def _alerts_table(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(title="Alerts", title_justify="left", box=SIMPLE_HEAD, caption_justify="left")
+    for name in names:
+        table.add_column(name, no_wrap=name not in ("stream", "metric"), overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
     return table
 
 
@@ -215,7 +260,7 @@ def rollouts_table(results: Results) -> Table:
     """What was decided about canaries."""
     table = Table(title="Rollouts", title_justify="left", box=SIMPLE_HEAD)
     for name in ("decided", "canary", "action", "evidence"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name == "decided", overflow="fold")
     for event in results.rollouts.values():
         if event.action is not RolloutAction.HOLD:
             table.add_row(

@@ -64,6 +64,15 @@ def lines(path: Path, *, model: str) -> Iterator[Line]:
         yield heapq.heappop(waiting)
 
 
+def numbered(path: Path, *, model: str) -> Iterator[tuple[str, bytes]]:
+    """Events in the order of rows, each with the place of its row."""
+    for number, row in enumerate(_rows(_read(path)), start=1):
+        place = f"{path}: row {number}"
+        for line in _events(row, place, f"{path.name}:{number}", model):
+            if line is not None:
+                yield place, line.value
+
+
 def _read(path: Path) -> pa.Table:
     kind = "Parquet" if path.suffix.lower() == ".parquet" else "CSV"
     try:

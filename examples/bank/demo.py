@@ -26,8 +26,9 @@ from schemas.policy_file import load as load_policy
 from schemas.reference import ReferenceProfile
 from schemas.rollouts import RolloutAction
 from streams.files import Line
+from streams.refusals import by_reason, dead_letter_lines
 from streams.replay import DAY_MS, Replay, Start
-from streams.results import News, Results
+from streams.results import News, Results, check_directory
 from streams.runtime.metrics import Metrics
 from streams.story import (
     advice_line,
@@ -119,6 +120,7 @@ def run(
     console: Console, make_driver: Callable[[Policy], Driver], *, limit: int | None, out: Path
 ) -> Results:
     """Tell the story; returns what came out."""
+    check_directory(out)
     policy = load_policy(POLICY)
     console.print(Panel(STORY, title="Kittiwake", border_style="blue"))
     driver = make_driver(policy)
@@ -128,7 +130,7 @@ def run(
     finally:
         driver.close()
     console.print(windows_table(results, width=console.width))
-    console.print(alerts_table(results))
+    console.print(alerts_table(results, width=console.width))
     console.print(rollouts_table(results))
     for ledger in results.ledgers:
         console.print("\n".join(ledger_lines(ledger)))
@@ -136,6 +138,8 @@ def run(
         f"{len(results.windows):,} windows, {len(results.alerts):,} alert events, "
         f"{results.dead_letters} dead letters"
     )
+    for line in dead_letter_lines(by_reason(results.letters)):
+        console.print(line, soft_wrap=True)
     console.print("files: " + ", ".join(str(path) for path in results.write(out)))
     return results
 

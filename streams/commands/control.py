@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
 from schemas import topics
 from schemas.base import iso
 from schemas.errors import ConfigurationError
+from schemas.explain import field_path
 from schemas.policy import Policy
 from schemas.policy_file import load
 from schemas.profiling import build, read_rows
@@ -220,19 +222,29 @@ def read_reference(path: Path) -> ReferenceProfile:
     """A reference from its file."""
     try:
         return ReferenceProfile.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{path}: no usable reference ({error}); make one with `kittiwake profile`"
-        ) from error
+    except FileNotFoundError:
+        why = "no such file; check the path, or make one with `kittiwake profile`"
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = field_path(ReferenceProfile, first["loc"])
+        what = "it is not JSON" if first["type"] == "json_invalid" else first["msg"]
+        at = f"{place}: " if place else ""
+        why = f"no usable reference: {at}{what}; make one with `kittiwake profile`"
+    raise ConfigurationError(f"{path}: {why}")
 
 
 def _describe(policy: Policy) -> Table:
     table = Table(show_header=False, box=None)
+    stated = policy.model_fields_set
     budgets = policy.budgets.model_dump(exclude_none=True)
     for name, value in (
         ("model", f"{policy.model} ({policy.task})"),
         ("windows", f"{policy.window or policy.pane} of panes of {policy.pane}"),
         ("labels", f"judged {policy.labels.maturity} after a window, {policy.labels.coverage:.0%}"),
+        *([("joined", f"{policy.join.sample:.4g} of predictions")] if "join" in stated else []),
+        *([("repeats", f"known for {policy.dedupe.horizon}")] if "dedupe" in stated else []),
         ("budgets", ", ".join(f"{k} {v}" for k, v in budgets.items()) or "none: nothing pages"),
         ("features", ", ".join(policy.features) or "those of the reference"),
         ("segments", ", ".join(policy.segments) or "none"),

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from schemas.errors import ConfigurationError
+from schemas.errors import BrokerUnavailable, ConfigurationError
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.settings import Settings
 
@@ -78,6 +78,36 @@ def settings_of(**given: object) -> Settings:
         ) from None
 
 
+SILENT_MS = 3_000
+"""A broker that has not answered after so long is told of, while it is waited for."""
+
+WAIT_MS = 30_000
+"""Longest wait for a broker's first answer."""
+
+
 def kafka(settings: Settings) -> KafkaTransport:
-    """The log of the settings."""
-    return KafkaTransport(settings.bootstrap)
+    """The log of the settings, once a broker has answered; says on stderr if that takes long.
+
+    Raises
+    ------
+    BrokerUnavailable
+        If none answers in time; names the address and where it is set.
+    """
+    transport = KafkaTransport(settings.bootstrap)
+    try:
+        transport.reach(timeout_ms=SILENT_MS)
+    except BrokerUnavailable:
+        stderr = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+        stderr.print(f"no Kafka answers at {settings.bootstrap} yet; still trying")
+        _wait(transport, settings)
+    return transport
+
+
+def _wait(transport: KafkaTransport, settings: Settings) -> None:
+    try:
+        transport.reach(timeout_ms=WAIT_MS - SILENT_MS)
+    except BrokerUnavailable as error:
+        raise BrokerUnavailable(
+            f"no Kafka answered at {settings.bootstrap} within {WAIT_MS / 1_000:g} s; start it, or "
+            "set its address with --bootstrap or KITTIWAKE_BOOTSTRAP"
+        ) from error

@@ -63,6 +63,7 @@ class DecideWorker:
         self._summaries = settings.topic(topics.SUMMARIES)
         commands = map(settings.topic, (topics.TICKS, topics.COMMANDS))
         self._topics = (*commands, self._summaries)
+        self._leaving = False
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
         self._sender = transport.sender()
@@ -114,7 +115,9 @@ class DecideWorker:
         return {number for number, owned in self._owned.items() if owned.decide.behind}
 
     def close(self) -> None:
-        """Leave the group; everything decided has been committed and published."""
+        """Leave the group; everything decided has been committed and published, and what the
+        metrics said last stays true."""
+        self._leaving = True
         self._member.close()
         self._sender.close()
         self._controls.close()
@@ -144,8 +147,9 @@ class DecideWorker:
 
     def _drop(self) -> None:
         self._commits.drop()
-        self._worker_metrics.forget()
-        self._shown.forget()
+        if not self._leaving:
+            self._worker_metrics.forget()
+            self._shown.forget()
         self._owned.clear()
 
     def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:

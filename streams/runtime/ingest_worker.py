@@ -70,6 +70,7 @@ class IngestWorker:
         self._worker_metrics = WorkerMetrics(metrics, settings.prefix + GROUP)
         self._shown = IngestMetrics(metrics)
         self._sources = (settings.topic(topics.PREDICTIONS), settings.topic(topics.FEEDBACK))
+        self._leaving = False
         self._owned: dict[int, _Owned] = {}
         self._controls = ControlReader(transport, settings)
         # Asked for once: a topic's partitions do not change under a running worker.
@@ -201,7 +202,8 @@ class IngestWorker:
         return behind_ms
 
     def close(self) -> None:
-        """Checkpoint and leave the group."""
+        """Checkpoint and leave the group; what the metrics said last stays true."""
+        self._leaving = True
         self._member.close()
         self._controls.close()
         self._drop()
@@ -235,10 +237,12 @@ class IngestWorker:
     def _drop(self) -> None:
         self._commits.drop()
         self._alignment.forget()
-        self._worker_metrics.forget()
-        for number, own in self._owned.items():
+        for own in self._owned.values():
             own.store.close()
-            self._shown.forget(number)
+        if not self._leaving:
+            self._worker_metrics.forget()
+            for number in self._owned:
+                self._shown.forget(number)
         self._owned.clear()
 
     def _restore(self, number: int, committed: Mapping[TopicPartition, int | None]) -> _Owned:

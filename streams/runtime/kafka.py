@@ -116,6 +116,16 @@ class KafkaTransport:
         self._replication = replication
         self._admin = AdminClient(self._settings, logger=LOG)
 
+    def reach(self, *, timeout_ms: int) -> None:
+        """Wait until a broker answers.
+
+        Raises
+        ------
+        BrokerUnavailable
+            If none does in time.
+        """
+        kafka_topics.partition_counts(self._admin, timeout_ms=timeout_ms)
+
     def ensure_topics(self, topics: Sequence[TopicSpec]) -> None:
         """Create the topics that do not exist and check those that do."""
         kafka_topics.ensure_topics(

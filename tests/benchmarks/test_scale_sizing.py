@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks import capacity, sizing
-from benchmarks.capacity import Demand, Plan, Prices, panes, plan, touched
+from benchmarks.capacity import Plan, Prices, plan
 from benchmarks.decide import SHAPES
+from benchmarks.demand import Demand
+from benchmarks.load import panes, touched
 from benchmarks.measured import DECIDE_STREAMS, Measured, NotMeasured, read
 from benchmarks.shapes import Shape
 from benchmarks.sizing_page import page
@@ -34,10 +36,12 @@ def row(us: float, broker_us: float, size: float, **more: float) -> dict[str, di
 def results(tmp_path: Path) -> Path:
     """Figures that are easy to reckon with."""
     label = {"feedback_bytes": 20.0, "state.join_bytes": 10.0}
+    rounds = [{"summaries_bytes": 0.4, "panes": panes} for panes in (0.0004, 0.001, 0.002)]
     scale = {
+        "workers": {"1": rounds},
         "parts": {
             "JSON, 8 features": row(8, 4, 100),
-            "JSON, 30 features": row(30, 15, 320),
+            "JSON, 30 features": row(30, 15, 320, summaries_bytes=1.2, panes=0.0),
             "Arrow, 8 features": row(2, 1, 60),
             "Arrow, 30 features": row(4.2, 1, 170),
             "truth": row(8, 4, 0, panes=0.0, summaries_bytes=0.0, **label),
@@ -53,7 +57,6 @@ def results(tmp_path: Path) -> Path:
         "find at random, us a label": 5,
         "change and checkpoint at random, us a label": 2,
         "rebuild from the log, predictions a second": 1_000_000,
-        "process at most, MB": 400,
     }
     alone = {"rows_per_cpu_second": 100_000, "checkpoints": 2, "panes": 21}
     crowd = {"rows_per_cpu_second": 10_000, "checkpoints": 2, "panes": 10_000}
@@ -61,6 +64,7 @@ def results(tmp_path: Path) -> Path:
         ("scale", scale),
         ("store", {"predictions": 10_000_000, "figures": figures}),
         ("many", {"rows": 100_000, "runs": [[alone, crowd]]}),
+        ("pending", {"pending": 7_000_000, "peak_mb": 380}),
     ):
         (tmp_path / f"{name}.json").write_text(json.dumps(stored))
     return tmp_path
@@ -80,6 +84,10 @@ def test_figures_are_read_and_differences_taken(measured: Measured) -> None:
     assert measured.input_pane_us.value == pytest.approx(450)
     assert measured.pending_bytes.value == pytest.approx(60)
     assert measured.join_bytes.value == 40
+    assert measured.input_pane_bytes.at(8).value == pytest.approx(400)
+    assert measured.input_pane_bytes.at(30).value == pytest.approx(1_200)
+    # Seven million take ten million slots of eight bytes at least.
+    assert measured.worker_mb.value == pytest.approx(300)
     assert measured.apply_us is None and measured.window_us is None
 
 
@@ -112,7 +120,7 @@ def test_rows_touch_as_many_panes_as_balls_fall_into_bins() -> None:
 
 
 def test_a_plan_is_the_smallest_that_leaves_the_room_asked_for(measured: Measured) -> None:
-    demand = Demand(50_000, utilisation=0.6)
+    demand = Demand(50_000, utilisation=0.6, memory_gb=10_000)
     made = plan(demand, measured)
     assert made.busiest <= 0.6
     assert made.partitions >= 2 * made.workers and made.partitions.bit_count() == 1
@@ -125,7 +133,13 @@ def test_a_plan_is_the_smallest_that_leaves_the_room_asked_for(measured: Measure
 def test_cores_are_the_sum_of_parts(measured: Measured) -> None:
     """One model, no segment: every shard has a pane of inputs, and truths of one pane."""
     demand = Demand(
-        10_000, features=20, segments=0, label_days=1 / 24, labelled=0.5, utilisation=0.9
+        10_000,
+        features=20,
+        segments=0,
+        label_days=1 / 24,
+        lateness_days=0,
+        labelled=0.5,
+        utilisation=0.9,
     )
     made = plan(demand, measured, partitions=4, workers=1)
     assert made.input_panes == made.label_panes == pytest.approx(4)
@@ -135,15 +149,23 @@ def test_cores_are_the_sum_of_parts(measured: Measured) -> None:
 
 
 def test_disk_and_network_follow_from_bytes(measured: Measured) -> None:
-    demand = Demand(1_000, features=30, segments=0, label_days=10, kept_days=20, replicas=3)
+    demand = Demand(
+        1_000,
+        features=30,
+        segments=0,
+        label_days=9,
+        lateness_days=1 - 1 / 24,
+        kept_days=20,
+        replicas=3,
+    )
     made = plan(demand, measured, partitions=4, workers=2)
-    assert demand.pending == 864e6
+    assert demand.pending == pytest.approx(864e6)
     assert made.worker_disk_bytes == pytest.approx(1.5 * 864e6 * 60 / 2)
     assert made.kafka_bytes["predictions"] == pytest.approx(1_000 * 320 * 86_400 * 20 * 3)
     assert made.kafka_bytes["state.join"] == pytest.approx(1_000 * 40 * 86_400 * 20 * 3)
     assert made.network["between brokers"] == pytest.approx(2 * made.network["written to Kafka"])
     assert made.rebuild_s == pytest.approx(864e6 / 4 / 1e6)
-    longer = plan(replace(demand, label_days=30), measured, partitions=4, workers=2)
+    longer = plan(replace(demand, label_days=29), measured, partitions=16, workers=4)
     assert longer.kafka_bytes["state.join"] == pytest.approx(1.5 * made.kafka_bytes["state.join"])
 
 
@@ -158,7 +180,7 @@ def test_cost_is_cores_and_disk_at_the_prices_given(measured: Measured) -> None:
 @pytest.mark.parametrize("field", ["events_per_second", "features", "segments", "label_days"])
 def test_more_of_anything_takes_no_less(measured: Measured, field: str) -> None:
     def grown(factor: int) -> Plan:
-        demand = Demand(20_000)
+        demand = Demand(10_000)
         return plan(replace(demand, **{field: factor * getattr(demand, field)}), measured)
 
     plans = [grown(factor) for factor in (1, 2, 4)]
@@ -169,7 +191,8 @@ def test_more_of_anything_takes_no_less(measured: Measured, field: str) -> None:
 
 def test_columns_take_less(measured: Measured) -> None:
     assert (
-        plan(Demand(50_000, arrow=True), measured).workers < plan(Demand(50_000), measured).workers
+        plan(Demand(50_000, arrow=True, label_days=0.1, lateness_days=0.1), measured).workers
+        < plan(Demand(50_000, label_days=0.1, lateness_days=0.1), measured).workers
     )
 
 

@@ -39,7 +39,7 @@ COMMANDS = {
     ("policy", "check"): ["line, column and the fix"],
     ("policy", "apply"): ["--reference", "--at-ms"],
     ("profile",): ["--live", "--policy", "--model", "--score", "--out"],
-    ("replay",): ["--policy", "--reference", "--learn", "--out"],
+    ("replay",): ["--policy", "--reference", "--learn", "--out", "--also"],
     ("tail",): ["alerts", "rollouts", "windows", "--until-end", "--from-beginning", "--json"],
     ("budget",): ["--all", "--json", "--bootstrap", "--prefix"],
     ("demo",): ["--kafka", "--limit"],
@@ -169,15 +169,29 @@ def test_a_profile_is_the_same_from_every_kind_of_file(
         ),
         (
             ["replay", "other.jsonl", "--policy", "good.yaml"],
-            "no usable prediction of model 'fraud' among the first 1",
+            "first 1 to learn a reference from; 1 of other models (o 1): check `model` of the",
         ),
+        (
+            ["replay", "broken.jsonl", "--policy", "good.yaml"],
+            "first broken.jsonl:2: bad_shape, output.score: Input should be a valid number; found",
+        ),
+        (["replay", "rows.csv", "--policy", "good.yaml", "--out", "rows.csv"], "rows.csv: results"),
+        (["replay", "folder", "--policy", "good.yaml"], "folder is a folder; name the files in it"),
         (
             ["replay", "bare.csv", "--policy", "good.yaml"],
             "no reference can be learnt: no feature, score, class, item",
         ),
         (
             ["replay", "bare.csv", "--policy", "good.yaml", "--reference", "good.yaml"],
-            "good.yaml: no usable reference",
+            "good.yaml: no usable reference: it is not JSON; make one with `kittiwake profile`",
+        ),
+        (
+            ["replay", "bare.csv", "--policy", "good.yaml", "--reference", "broken.jsonl"],
+            "broken.jsonl: no usable reference: n: Field required; make one with `kittiwake",
+        ),
+        (
+            ["replay", "bare.csv", "--policy", "good.yaml", "--reference", "missing.json"],
+            "missing.json: no such file; check the path, or make one with `kittiwake profile`",
         ),
         (["topics", "check", "--shards", "0"], "setting shards is 0: "),
     ],
@@ -193,6 +207,9 @@ def test_an_error_says_what_where_and_what_to_do(
     (tmp_path / "bare.csv").write_text("time\n5\n")
     other = {"prediction_id": "1", "model": "o", "version": "1", "time": 5, "output": {}}
     (tmp_path / "other.jsonl").write_text(json.dumps(other))
+    broken = other | {"model": "fraud", "output": {"score": "high"}}
+    (tmp_path / "broken.jsonl").write_text("\n" + json.dumps(broken))
+    (tmp_path / "folder").mkdir()
     ended = kittiwake(*arguments)
     assert ended.code == 1
     assert expected in ended.err
@@ -209,6 +226,21 @@ def test_a_setting_of_the_environment_is_named(
     assert ended.code == 1
     assert "'seventy'" in ended.err
     assert "KITTIWAKE_METRICS_PORT" in ended.err
+
+
+def test_what_is_sampled_is_described(kittiwake: Kittiwake, tmp_path: Path) -> None:
+    """Where the policy says so."""
+    (tmp_path / "p.yaml").write_text(GOOD + "join: {sample: 0.05}\ndedupe: {horizon: 2h}\n")
+    ended = kittiwake("policy", "check", "p.yaml")
+    assert "joined 0.05 of predictions repeats known for 2h" in ended.words
+    (tmp_path / "p.yaml").write_text(GOOD)
+    assert "joined" not in kittiwake("policy", "check", "p.yaml").words
+
+
+def test_fewer_than_no_predictions_cannot_be_learnt_from(kittiwake: Kittiwake) -> None:
+    """A mistake of use, too."""
+    ended = kittiwake("replay", "e.jsonl", "--policy", "p.yaml", "--learn", "-5")
+    assert (ended.code, "--learn" in ended.err) == (2, True)
 
 
 def test_an_unknown_option_is_a_mistake_of_use(kittiwake: Kittiwake) -> None:

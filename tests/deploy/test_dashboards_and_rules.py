@@ -122,7 +122,8 @@ def test_every_rule_says_who_acts_and_where_to_read_on() -> None:
 def test_the_declared_metric_values_are_those_that_windows_carry() -> None:
     """What DECIDE measures and what the catalogue names are the same."""
     binary = layout(outcome_of(Policy(model="m", task=Task.BINARY)))
-    carried = {metric.name for metric in calibration.metrics(binary, np.zeros(binary.size, int))}
+    (shown,) = calibration.metrics_each([(binary, np.zeros(binary.size, int))])
+    carried = {metric.name for metric in shown}
     carried |= {"pit", *SMOOTH, *COMPARED} - {SELECTION}
     carried |= {*quantities.TOLD_METRICS, *BESIDE}
     assert set(LABEL_METRICS) == carried | set(quantities.LABEL_METRICS)

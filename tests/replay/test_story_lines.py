@@ -118,6 +118,27 @@ def test_many_windows_are_thinned_and_the_last_one_stays() -> None:
     assert counts[-1] >= 1_234 + 95 - 4
 
 
+@pytest.mark.parametrize("width", [76, 100, 130])
+def test_a_table_leaves_columns_out_before_it_cuts_a_cell(width: int) -> None:
+    """The least important first, and says so; dates and figures stay whole."""
+    results = Results(windows={str(i): window(i) for i in range(95)})
+    text = shown(story.windows_table(results, width=width, most=30), width=width)
+    assert all(len(line) <= width for line in text.splitlines())
+    rows = [line for line in text.splitlines() if "2026-01-0" in line]
+    assert len(rows) == 23
+    for row in rows:
+        assert "12.3 (10.0–15.0)" in row
+        assert row.split()[-1] == "healthy"
+    assert "…" not in text
+    words = " ".join(text.split())
+    assert "23 of 95 windows; all are in windows.jsonl" in words
+    head = text.splitlines()[2].split("  ")
+    missing = [name for name in story.LEFT_OUT if name not in map(str.strip, head)]
+    assert missing == list(story.LEFT_OUT[: len(missing)])
+    assert (f"no room for {', '.join(missing)}" in words) == bool(missing)
+    assert len(missing) == {76: 4, 100: 3, 130: 0}[width]
+
+
 def _rows(text: str) -> list[str]:
     return [line for line in text.splitlines() if "canary" in line]
 
@@ -127,9 +148,9 @@ def test_alerts_are_grouped_and_open_ones_marked() -> None:
     first, again = alert(AlertAction.OPENED), alert(AlertAction.OPENED, at=30)
     again = again.model_copy(update={"alert_id": "incident-2"})
     known = [first, alert(AlertAction.RESOLVED, at=3)]
-    closed = shown(story.alerts_table(Results(alerts={a.id: a for a in known})))
+    closed = shown(story.alerts_table(Results(alerts={a.id: a for a in known}), width=160))
     assert "yes" not in closed
-    text = shown(story.alerts_table(Results(alerts={a.id: a for a in (*known, again)})))
+    text = shown(story.alerts_table(Results(alerts={a.id: a for a in (*known, again)}), width=160))
     (row,) = [line for line in text.splitlines() if "fraud[eu]" in line]
     assert row.split() == [
         *("fraud[eu]", "v1", "region=[x]", "error_rate", "page", "2"),

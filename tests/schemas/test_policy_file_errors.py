@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import PolicyError
-from schemas.policy import Task
+from schemas.policy import Labels, Policy, PolicyRecord, Task
 from schemas.policy_file import load, loads
+from schemas.topics import POLICIES
+from streams.control import Control
 
 HEAD = "model: fraud\ntask: binary\n"
 
@@ -55,6 +57,14 @@ HEAD = "model: fraud\ntask: binary\n"
         (HEAD + "pane: 10ms\n", 3, 7, "shorter than 1s; make it"),
         (HEAD + "pane: 5m\nwindow: 7m\n", 4, 9, "choose a window that whole panes fill"),
         (HEAD + "features:\n  a: {min: 5, max: 1}\n", 4, 12, "min 5.0 is not below max 1.0"),
+        (HEAD + "labels: {maturity: 3d, horizon: 2d}\n", 3, 20, "maturity is 3d, longer than"),
+        (HEAD + "labels:\n  horizon: 2d\n", 4, 12, "set labels.maturity to at most 2d"),
+        (
+            HEAD + "overload: {lag: 0s}\n",
+            3,
+            17,
+            "lag is 0s: INGEST would always shed",
+        ),
     ],
 )
 def test_each_error_names_its_place_and_fix(
@@ -122,3 +132,18 @@ def test_load_names_the_file(tmp_path: Path) -> None:
     assert load(path).model == "fraud"
     with pytest.raises(PolicyError, match="cannot be read"):
         load(tmp_path)
+
+
+def test_a_contradiction_is_refused_at_the_door_and_no_sooner() -> None:
+    """All are named at once; at the very horizon is early enough, and what is in the log holds."""
+    with pytest.raises(PolicyError) as error:
+        loads(HEAD + "overload: {lag: 0ms}\nlabels: {horizon: 2d}\n")
+    lines = str(error.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["policy.yaml:3:17", "policy.yaml:4:19"]
+    at_once = loads(HEAD + "overload: {lag: 1ms}\nlabels: {maturity: 2d, horizon: 2d}\n")
+    assert at_once.maturity_ms == at_once.horizon_ms
+    before = Policy(model="m", task=Task.BINARY, labels=Labels(horizon="2d"))
+    record = PolicyRecord(hash=before.hash, policy=before).model_dump_json()
+    control = Control()
+    control.apply(POLICIES, record.encode())
+    assert (control.policy(before.hash), control.errors) == (before, [])
