@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -91,6 +91,10 @@ class ArrowRows:
 
     def keys(self) -> Strings:
         """What each row is keyed by."""
+        return self._keys
+
+    @cached_property
+    def _keys(self) -> Strings:
         keys = Strings.together([message.keys() for message in self._messages])
         return keys if self._rows is None else keys.take(self._rows)
 

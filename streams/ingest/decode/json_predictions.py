@@ -77,6 +77,9 @@ class JsonPredictions:
     def _teach(self, plan: Plan, untyped: Sequence[HotPrediction], count: int) -> None:
         model, numeric = plan.policy.model, plan.numeric
         known = self._typed.knows(model)
+        if known is None and not untyped:
+            # None of its events has come as JSON, or all have signals, which no type reads.
+            return
         slices = set(plan.slices)
         if known is None or known.numeric != numeric:
             known = Names(numeric, plan.words, fields=(), answers=())
