@@ -217,10 +217,16 @@ class KafkaMember:
     def _leave(self) -> None:
         """Give the partitions to others at once: of a static member, `Consumer.close` alone would
         keep them for its return until its session ends."""
-        if not self._reader.positions:
-            # An assignment may wait for an answer; until it has one, nobody can leave.
-            self._consumer.assign([])
-        self._consumer.unsubscribe()
+        try:
+            if not self._reader.positions:
+                # An assignment may wait for an answer; until it has one, nobody can leave.
+                self._consumer.assign([])
+            self._consumer.unsubscribe()
+        except KafkaException as exception:
+            error = mapped(kafka_error(exception), "leaving the group")
+            if isinstance(error, Fenced):
+                return  # The group went on without us: there is nothing left to give back.
+            raise error from exception
         deadline = time.monotonic() + LEAVE_S
         while self._consumer.memberid() and time.monotonic() < deadline:
             self._consumer.consume(1, 0.05)

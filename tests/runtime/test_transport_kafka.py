@@ -21,6 +21,8 @@ from streams.runtime.kafka_member import KafkaMember
 from streams.runtime.transport import TopicPartition
 
 PATIENCE_S = 60
+HEARTBEAT_S = 3
+"""At most, between two heartbeats of a member."""
 
 
 class Anywhere:
@@ -220,15 +222,17 @@ class TestComingAgain:
         staying.commit([], dict.fromkeys(staying.owned(), 0))
         assert noted.heard == heard
 
+    @pytest.mark.parametrize("heard_s", [0, HEARTBEAT_S + 0.5])
     def test_an_old_self_that_leaves_takes_nothing_away(
-        self, join: Callable[[str, Anywhere], KafkaMember]
+        self, join: Callable[[str, Anywhere], KafkaMember], heard_s: float
     ) -> None:
-        """Stopped in order before it knew that it had been replaced."""
+        """Stopped in order before it knew that it had been replaced, or when its client knew."""
         noted = Noted()
         old = join("replaced", Anywhere())
         poll_until(lambda: len(old.owned()) == 2, old)
         again = join("replaced", noted)
         poll_until(lambda: len(again.owned()) == 2, again)
+        time.sleep(heard_s)
         old.close()
         for _ in range(20):
             again.poll(max_records=10, timeout_ms=20)
