@@ -9,8 +9,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from schemas.base import milliseconds
+from schemas.dead_letters import Reason
 from schemas.deployments import DeploymentEvent
+from schemas.errors import BadRecord
+from schemas.event_time import milliseconds_of
+from schemas.explain import bad_record
 from schemas.policy import Activation, Policy, PolicyRecord
 from schemas.reference import ReferenceProfile
 from schemas.topics import DEPLOYMENTS, POLICIES, REFERENCES
@@ -22,7 +25,7 @@ class Control:
     """Every policy, reference, activation and deployment read from the control topics.
 
     A record is never changed by a later one, so that reading a topic twice, or in pieces, gives
-    the same answers. A record that cannot be used is kept in `errors` and changes nothing.
+    the same answers. A record that cannot be used is refused and changes nothing.
 
     Examples
     --------
@@ -40,7 +43,6 @@ class Control:
     """
 
     def __init__(self) -> None:
-        self.errors: list[tuple[str, str]] = []
         self._published = 0
         self._policies: dict[str, Policy] = {}
         self._references: dict[str, ReferenceProfile] = {}
@@ -52,17 +54,18 @@ class Control:
     def apply(self, topic: str, value: bytes) -> None:
         """Take in one record of a control topic, named without prefix.
 
-        A record that does not parse, or a policy under a hash that is not its own, goes to
-        `errors` as (topic, message).
+        Raises
+        ------
+        BadRecord
+            If it does not parse, is a policy under a hash that is not its own, or its time is
+            none.
         """
         try:
             self._take(topic, value)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the record"
-            self.errors.append((topic, f"{place}: {first['msg']}; the record is ignored"))
+        except BadRecord:
+            raise
         except ValueError as error:
-            self.errors.append((topic, f"{error}; the record is ignored"))
+            raise BadRecord(Reason.BAD_SHAPE, str(error)) from error
 
     def active(self, model: str, time_ms: int) -> Activation | None:
         """The latest activation of a model that is in effect at an event time."""
@@ -128,7 +131,7 @@ class Control:
 
     def _deploy(self, event: DeploymentEvent) -> None:
         known = self._deployments[event.model]
-        item = (milliseconds(event.time), event.generation, event.model_dump_json(), event)
+        item = (milliseconds_of(event.time), event.generation, event.model_dump_json(), event)
         if all(item[2] != other[2] for other in known):
             insort(known, item, key=lambda entry: entry[:3])
 
@@ -138,7 +141,10 @@ def parse(model: type[Record], value: bytes) -> Record:
 
     Raises
     ------
-    ValidationError
+    BadRecord
         If the bytes are no JSON of the model.
     """
-    return model.model_validate_json(value)
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        raise bad_record(error, model, value) from None

@@ -140,7 +140,7 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 
 
 def _classified(text: bytes) -> Line:
-    """The topic of a line; what cannot be read goes to predictions and dies there, with reason."""
+    """The topic of a line; what cannot be read at all goes to predictions and dies there."""
     try:
         text.decode()
         head = _decode_head(text)
@@ -154,23 +154,29 @@ def _classified(text: bytes) -> Line:
 
 
 def _read_whole(text: bytes) -> Line:
-    """`_classified` of any line, whatever its fields are."""
+    """`_classified` of any line; without a key and a time it comes first, and its topic's reader
+    says what is wrong with it."""
     try:
         event = json.loads(text)
-        topic = (
-            topics.DEPLOYMENTS
-            if "action" in event
-            else topics.PREDICTIONS
-            if "output" in event
-            else topics.FEEDBACK
-        )
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict):
+        return Line(0, topics.PREDICTIONS, b"", text)
+    topic = _topic(event)
+    try:
         key = event["model"] if topic == topics.DEPLOYMENTS else _id(event)
         time_ms = milliseconds(event["time"])
         if 0 <= time_ms <= MAX_TIME_MS:
             return Line(time_ms, topic, str(key).encode(), text)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         pass
-    return Line(0, topics.PREDICTIONS, b"", text)
+    return Line(0, topic, b"", text)
+
+
+def _topic(event: dict[str, object]) -> str:
+    if "action" in event:
+        return topics.DEPLOYMENTS
+    return topics.PREDICTIONS if "output" in event else topics.FEEDBACK
 
 
 def _id(event: dict[str, object]) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from schemas import topics
+from schemas.dead_letters import DeadLetter, Reason
+from schemas.errors import BadRecord
 from streams.control import Control
+from streams.dead_letters import dead_letter
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
 
@@ -15,10 +20,18 @@ class ControlReader:
     ----------
     transport, settings
         Where the control topics are.
+    refuse
+        Told of each record that cannot be used. Everybody reads these topics; one, DECIDE, tells.
     """
 
-    def __init__(self, transport: Transport, settings: Settings) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        settings: Settings,
+        refuse: Callable[[DeadLetter], None] = lambda letter: None,
+    ) -> None:
         self.control = Control()
+        self._refuse = refuse
         self._transport = transport
         self._names = {settings.topic(name): name for name in topics.CONTROL}
         self._follower = transport.tail(list(self._names), from_beginning=True)
@@ -34,8 +47,13 @@ class ControlReader:
         """Read what is new; True if there was anything."""
         records = self._follower.poll(max_records=1_000, timeout_ms=timeout_ms)
         for record in records:
-            if record.value is not None:
+            if record.value is None:
+                continue
+            try:
                 self.control.apply(self._names[record.topic], record.value)
+            except BadRecord as bad:
+                reason = Reason(bad.reason)
+                self._refuse(dead_letter(record, reason, str(bad), field=bad.field))
         return bool(records)
 
     def close(self) -> None:

@@ -7,7 +7,9 @@ last checkpoint is published again, so a duplicate has the same id and the same 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -33,6 +35,10 @@ from streams.runtime.transport import TopicPartition, Transport
 from streams.runtime.worker_metrics import WorkerMetrics
 
 GROUP = "kittiwake-decide"
+FIRST: Final = 0
+REFUSED: Final = 100
+"""Control records at most that a worker keeps to tell of; of more the latest."""
+
 OFFSETS = "offsets"
 STATE = "state/"
 """Before the name of each row of the state among the parts of a checkpoint."""
@@ -65,7 +71,8 @@ class DecideWorker:
         self._topics = (*commands, self._summaries)
         self._leaving = False
         self._owned: dict[int, _Owned] = {}
-        self._controls = ControlReader(transport, settings)
+        self._refused: deque[DeadLetter] = deque(maxlen=REFUSED)
+        self._controls = ControlReader(transport, settings, self._refuse_control)
         self._sender = transport.sender()
         self._member = transport.member(
             group=settings.prefix + GROUP,
@@ -100,6 +107,7 @@ class DecideWorker:
                 touched.add(record.partition)
         if not self._commits.waiting:
             touched |= self._behind()
+            touched |= {number for number, owned in self._owned.items() if owned.dead}
         if touched:
             positions = self._member.positions()
             for number in touched:
@@ -133,6 +141,8 @@ class DecideWorker:
         self._drop()
         for number in sorted({number for _, number in partitions}):
             self._owned[number] = self._restore(number, committed)
+        if FIRST in self._owned:
+            self._tell_refused(self._owned[FIRST])
         self._sender.flush()
         return self._offsets(self._owned)
 
@@ -225,6 +235,20 @@ class DecideWorker:
         letter = dead_letter(record, reason, words)
         owned.dead.append(letter)
         self._metrics.inc(catalogue.DEAD_LETTERS, topic=record.topic, reason=letter.reason)
+
+    def _refuse_control(self, letter: DeadLetter) -> None:
+        """Every worker reads these topics; the one that has the first partition tells."""
+        self._refused.append(letter)
+        if FIRST in self._owned:
+            self._tell_refused(self._owned[FIRST])
+
+    def _tell_refused(self, owned: _Owned) -> None:
+        """Tell of control records that could not be used; after a restart of the old ones again,
+        by the same ids."""
+        for letter in self._refused:
+            self._metrics.inc(catalogue.DEAD_LETTERS, topic=letter.topic, reason=letter.reason)
+        owned.dead += self._refused
+        self._refused.clear()
 
     def _apply(self, decide: Decide, batch: SummaryBatch) -> None:
         """INGEST may have read a control record that has not come here yet."""

@@ -10,6 +10,7 @@ import msgspec
 from schemas import topics
 from schemas.audit import AuditRecord
 from schemas.base import milliseconds
+from schemas.errors import BadRecord
 from schemas.hot import HotFeedback, HotPrediction
 from schemas.policy import Activation
 from schemas.predictions import Arm, partition_key
@@ -109,7 +110,8 @@ def _control(
         check_topics({topic: count}, co_partitioned=False)
         for number in range(count or 0):
             for record in transport.read(topic, number):
-                control.apply(name, record.value or b"")
+                with suppress(BadRecord):
+                    control.apply(name, record.value or b"")
                 latest = control.active(row.event.model, row.time_ms)
                 if latest is not None:
                     logged.setdefault(latest, record.timestamp_ms)

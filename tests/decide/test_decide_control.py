@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from schemas.errors import BadRecord
 from schemas.policy import Activation, Policy, PolicyRecord, Task
 from streams.control import Control
 
@@ -49,34 +52,42 @@ def test_deployments_come_in_order_of_time():
 def test_a_policy_is_known_by_its_own_hash_only():
     """A record under a false hash is refused and named."""
     control = Control()
-    control.apply("policies", PolicyRecord(hash="0" * 16, policy=POLICY).model_dump_json().encode())
+    wrong = PolicyRecord(hash="0" * 16, policy=POLICY).model_dump_json().encode()
+    with pytest.raises(BadRecord, match=POLICY.hash):
+        control.apply("policies", wrong)
     assert control.policy("0" * 16) is None
-    [(topic, message)] = control.errors
-    assert topic == "policies"
-    assert POLICY.hash in message
     right = PolicyRecord(hash=POLICY.hash, policy=POLICY)
     control.apply("policies", right.model_dump_json().encode())
     assert control.policy(POLICY.hash) == POLICY
 
 
-def test_bad_records_are_collected_with_the_place_and_change_nothing():
-    """Broken JSON, wrong shapes, a day that does not exist, a topic that is none."""
-    control = Control()
-    bad = [
-        ("policies", b"{"),
-        ("policies", b"[1]"),
-        ("policies", b'{"effective_at_ms": 1}'),
-        ("references", b"\xff"),
+@pytest.mark.parametrize(
+    ("topic", "value", "why"),
+    [
+        ("policies", b"{", "EOF"),
+        ("policies", b"[1]", "record: "),
+        ("policies", b'{"effective_at_ms": 1}', "^model: missing; add it"),
+        ("references", b"\xff", "not JSON|UTF-8|utf-8"),
         (
             "deployments",
             b'{"model":"m","version":"v","time":"2026-13-01T00:00:00Z","action":"deployed"}',
+            "2026-13-01",
         ),
-        ("weather", b"{}"),
-    ]
-    for topic, value in bad:
+        (
+            "deployments",
+            b'{"model":"m","version":"v","time":5,"action":"launched"}',
+            "^action: .*found 'launched'",
+        ),
+        ("weather", b"{}", "'weather' is no control topic"),
+    ],
+)
+def test_a_bad_record_is_refused_with_place_and_value_and_changes_nothing(
+    topic: str, value: bytes, why: str
+) -> None:
+    """Broken JSON, wrong shapes, a day that does not exist, a topic that is none."""
+    control = Control()
+    with pytest.raises(BadRecord, match=why):
         control.apply(topic, value)
-    assert [topic for topic, _ in control.errors] == [topic for topic, _ in bad]
-    assert control.errors[2][1].startswith("model: Field required")
     assert control.models() == []
     assert control.deployments("m") == []
 

@@ -204,25 +204,28 @@ def test_json_lines_are_told_apart_by_what_they_have(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("topic", "line"),
     [
-        "{",
-        "7",
-        "[1, 2]",
-        "null",
-        "[" * 100_000,
-        json.dumps({"model": "m", "time": T0}),
-        json.dumps({"prediction_id": "a", "time": "yesterday"}),
-        json.dumps({"prediction_id": "a", "time": T0 * 1_000_000}),
-        json.dumps({"prediction_id": "a", "time": -1}),
-        '{"prediction_id": "\\ud800", "time": 5}',
+        (topics.PREDICTIONS, "{"),
+        (topics.PREDICTIONS, "7"),
+        (topics.PREDICTIONS, "[1, 2]"),
+        (topics.PREDICTIONS, "null"),
+        (topics.PREDICTIONS, "[" * 100_000),
+        (topics.PREDICTIONS, json.dumps({"prediction_id": "a", "time": -1, "output": {}})),
+        (topics.FEEDBACK, json.dumps({"model": "m", "time": T0})),
+        (topics.FEEDBACK, json.dumps({"prediction_id": "a", "time": "yesterday"})),
+        (topics.FEEDBACK, json.dumps({"prediction_id": "a", "time": T0 * 1_000_000})),
+        (topics.FEEDBACK, json.dumps({"prediction_id": "a", "time": -1})),
+        (topics.FEEDBACK, '{"prediction_id": "\\ud800", "time": 5}'),
+        (topics.DEPLOYMENTS, json.dumps({"action": "start", "model": "m", "time": -1})),
     ],
 )
-def test_a_bad_line_goes_to_predictions_to_die_there(line: str, tmp_path: Path) -> None:
-    """With the time of the line before it, and never with one that cannot be."""
+def test_a_bad_line_goes_where_it_says_to_die_there(topic: str, line: str, tmp_path: Path) -> None:
+    """With the time of the line before it, and never with one that cannot be; to predictions
+    where it says nothing."""
     path = written(tmp_path / "e.jsonl", jsonl([JSON[0], line, JSON[1]]))
     first, bad, last = files.read([path], model="m")
-    assert bad == Line(T0, topics.PREDICTIONS, b"", line.encode())
+    assert bad == Line(T0, topic, b"", line.encode())
     assert (first.time_ms, last.time_ms) == (T0, T0 + 5)
 
 

@@ -174,8 +174,8 @@ def test_a_line_without_a_usable_time_costs_only_itself(
         ["1", "unmatched"],
     ]
     assert told[0][2].startswith("e.jsonl:1: record: not JSON: ")
-    assert told[1][2].startswith("e.jsonl:2: version: missing; add it")
-    assert told[2][2].startswith("feedback offset 0 (prediction_id 'y'): prediction_id: no ")
+    assert told[1][2].startswith("e.jsonl:2: time: Input should be less than")
+    assert told[2][2].startswith("feedback offset 1 (prediction_id 'y'): prediction_id: no ")
     letters = (tmp_path / "out" / "replay" / "dead_letters.jsonl").read_text().splitlines()
     reasons = [DeadLetter.model_validate_json(letter).reason.value for letter in letters]
     assert sorted(reasons) == ["bad_shape", "not_json", "unmatched"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from schemas import topics
+from schemas.dead_letters import DeadLetter, Reason
 from schemas.policy import Policy, Task
 from streams.records import Message
 from streams.runtime.announce import activate
@@ -51,14 +54,18 @@ def test_what_comes_later_is_followed(transport: LocalTransport) -> None:
 
 
 def test_a_bad_control_record_changes_nothing(transport: LocalTransport) -> None:
-    """It is kept as an error, deletions are no records, and the good ones around it count."""
+    """It is told, deletions are no records, and the good ones around it count."""
     sender = transport.sender()
     activate(sender, SETTINGS, policy("a"))
     for value in (b"nonsense", b'{"hash": "x", "policy": {}}', None):
         sender.send(Message(SETTINGS.topic(topics.POLICIES), value, key=b"k"))
     activate(sender, SETTINGS, policy("b"))
-    reader = ControlReader(transport, SETTINGS)
+    refused: list[DeadLetter] = []
+    reader = ControlReader(transport, SETTINGS, refused.append)
     assert reader.control.models() == ["a", "b"]
-    assert [topic for topic, _ in reader.control.errors] == [topics.POLICIES] * 2
-    assert all("the record is ignored" in message for _, message in reader.control.errors)
+    assert [(one.topic, one.reason) for one in refused] == [
+        (SETTINGS.topic(topics.POLICIES), Reason.BAD_SHAPE)
+    ] * 2
+    assert base64.b64decode(refused[0].value_base64) == b"nonsense"
+    assert refused[1].field == "policy.model"
     reader.close()

@@ -18,8 +18,9 @@ from detectors.summary import Ints
 from schemas.base import MAX_TIME_MS
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.errors import BadRecord
+from schemas.event_time import milliseconds_of
 from schemas.hot import HotFeedback, HotPrediction
-from streams.ingest.decode.one_by_one import Decoded, Heartbeat, milliseconds_of
+from streams.ingest.decode.one_by_one import Decoded, Heartbeat
 from streams.ingest.decode.origins import Origins
 from streams.records import Record, Records
 
