@@ -65,8 +65,10 @@ class Watched(Decide):
 
     watch = Stopwatch()
 
-    def _publish(self, lapsing: Sequence[WindowKey], cut: dict[str, int]) -> list[WindowResult]:
-        return self.watch.run("results", super()._publish, lapsing, cut)
+    def _publish(
+        self, lapsing: Sequence[WindowKey], cut: dict[str, int], *, judged: bool
+    ) -> list[WindowResult]:
+        return self.watch.run("results", super()._publish, lapsing, cut, judged=judged)
 
 
 def window(

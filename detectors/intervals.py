@@ -32,7 +32,7 @@ def wilson(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Ends:
 
     Returns
     -------
-    Ends in [0, 1], shape (...); NaN where `n` is 0.
+    Ends in [0, 1], shape (...); NaN where `n` is 0, or `k` so far from 0 to `n` that no rate fits.
 
     Examples
     --------
@@ -51,7 +51,8 @@ def wilson(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Ends:
     z = _two_sided(alpha)
     shrink = 1.0 + z * z / size
     centre = (rate + z * z / (2.0 * size)) / shrink
-    half = z * np.sqrt(rate * (1.0 - rate) / size + z * z / (4.0 * size * size)) / shrink
+    square = rate * (1.0 - rate) / size + z * z / (4.0 * size * size)
+    half = z * np.sqrt(np.where(square >= 0.0, square, np.nan)) / shrink
     # Exact at the corners, where rounding would leave 1e-18 instead of 0.
     low = np.where(rate == 0.0, 0.0, centre - half)
     high = np.where(rate == 1.0, 1.0, centre + half)
@@ -207,7 +208,7 @@ def mean_interval(n: ArrayLike, s: ArrayLike, q: ArrayLike, alpha: float = 0.05)
     count = as_floats(n)
     size = np.where(count >= 2.0, count, np.nan)
     mean = as_floats(s) / size
-    spread = np.maximum(as_floats(q) - size * mean**2, 0.0) / (size - 1.0)
+    spread = np.maximum(as_floats(q) - size * (mean * mean), 0.0) / (size - 1.0)
     half = _two_sided(alpha) * np.sqrt(spread / size)
     return Ends(as_floats(mean - half), as_floats(mean + half))
 
@@ -223,7 +224,7 @@ def mean_interval_of_one(n: float, s: float, q: float, alpha: float = 0.05) -> t
     if n < 2.0:
         return math.nan, math.nan
     mean = s / n
-    spread = max(q - n * mean**2, 0.0) / (n - 1.0)
+    spread = max(q - n * (mean * mean), 0.0) / (n - 1.0)
     half = _two_sided(alpha) * math.sqrt(spread / n)
     return mean - half, mean + half
 
@@ -234,5 +235,5 @@ def _two_sided(alpha: float) -> float:
 
 
 def _root(square: float) -> float:
-    """NaN of a negative number, as NumPy has it."""
+    """NaN of a negative number."""
     return math.sqrt(square) if square >= 0.0 else math.nan

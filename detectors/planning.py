@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from detectors.arrays import as_floats
+from detectors.arrays import ArrayLike, FloatArray, as_floats
 from detectors.bets import binary
-from detectors.bets.grid import Side, require_open
+from detectors.bets.grid import require_open
 from detectors.sequential.e_process import log_threshold
 from schemas.errors import ConfigurationError
 
@@ -49,15 +49,32 @@ def needed_binary(p: float, m: float, alpha: float, *, log_e: float = 0.0) -> fl
     >>> needed_binary(0.05, 0.05, 0.05)
     inf
     """
-    require_open("m", as_floats(m), low=0.0, high=1.0)
-    if not 0.0 <= p <= 1.0:
-        raise ConfigurationError(f"p is {p:g}; a rate must lie in [0, 1]")
-    side: Side = "above" if p > m else "below"
-    growth = float(np.max(binary.increments(n=1.0, s=p, m=m, side=side)))
+    return float(needed_binary_each(p, m, alpha, log_e=log_e))
+
+
+def needed_binary_each(
+    p: ArrayLike, m: ArrayLike, alpha: float, *, log_e: float = 0.0
+) -> FloatArray:
+    """`needed_binary` of many rates and limits, shapes that broadcast.
+
+    Examples
+    --------
+    >>> needed_binary_each([0.10, 0.05], 0.05, 0.05).round().tolist()
+    [272.0, inf]
+    """
+    rate, limit = np.broadcast_arrays(as_floats(p), as_floats(m))
+    require_open("m", as_floats(limit), low=0.0, high=1.0)
+    wrong = ~((rate >= 0.0) & (rate <= 1.0))
+    if wrong.any():
+        raise ConfigurationError(f"p is {rate[wrong][0]:g}; a rate must lie in [0, 1]")
+    above = np.max(binary.increments(n=1.0, s=rate, m=limit, side="above"), axis=-1)
+    below = np.max(binary.increments(n=1.0, s=rate, m=limit, side="below"), axis=-1)
+    growth = np.where(rate > limit, above, below)
     missing = max(log_threshold(alpha) + _MIXTURE_PRICE - log_e, 0.0)
     if missing == 0.0:
-        return 0.0
-    return missing / growth if p != m and growth > 0.0 else math.inf
+        return np.zeros_like(growth)
+    decided = (rate != limit) & (growth > 0.0)
+    return as_floats(np.where(decided, missing / np.where(decided, growth, 1.0), np.inf))
 
 
 def needed_difference(

@@ -100,7 +100,9 @@ class Places(NamedTuple):
         if (low, high) == (0.0, 1.0):
             return Sums(n, s, q, hi=self.hi)
         span = high - low
-        return Sums(n, n * low + span * s, n * low**2 + span * (2 * low * s + span * q), low, high)
+        return Sums(
+            n, n * low + span * s, n * (low * low) + span * (2 * low * s + span * q), low, high
+        )
 
 
 def _entry(layout: Layout, name: str) -> tuple[int, float]:

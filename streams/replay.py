@@ -7,6 +7,7 @@ memory and the clock stands still, so that the same input gives the same results
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from streams.runtime.announce import FROM_THE_START, activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.cluster import Cluster
 from streams.runtime.ledgers import read_ledgers
+from streams.runtime.local import LocalTransport
 from streams.runtime.metrics import Metrics, Unread
 from streams.runtime.settings import Settings
 
@@ -72,12 +74,19 @@ class Replay:
         )
         self._settings = settings
         self._read = settings.topic(topics.DEPLOYMENTS), settings.topic(topics.SUMMARIES)
-        self.cluster = Cluster(settings, clock=ManualClock(), metrics=metrics or Unread("replay"))
-        self._sender = self.cluster.transport.sender()
+        self._transport = LocalTransport()
+        self.cluster = Cluster(
+            settings,
+            transport=self._transport,
+            clock=ManualClock(),
+            metrics=metrics or Unread("replay"),
+        )
+        self._sender = self._transport.sender()
+        self._waiting: defaultdict[str, list[tuple[int, bytes, bytes]]] = defaultdict(list)
         for start in starts:
             self.activate(start)
         self.cluster.start()
-        self._reader = ResultReader(self.cluster.transport, settings)
+        self._reader = ResultReader(self._transport, settings)
         self._step_ms = step_ms
         self._due_ms: int | None = None
         self._ends: list[tuple[int, int]] = []
@@ -98,28 +107,30 @@ class Replay:
         )
 
     def feed(self, line: Line) -> News | None:
-        """Publish one event; what is new, whenever a step of time is over.
+        """Take one event; what is new, whenever a step of time is over.
 
+        What was taken since the last step is published at its end, at once.
         The step ends with a heartbeat, so that windows close on time though nobody called.
         """
         news = None
+        time_ms, topic, key, value = line
         if self._due_ms is None:
-            self._due_ms = line.time_ms - line.time_ms % self._step_ms + self._step_ms
-        if line.time_ms >= self._due_ms:
+            self._due_ms = time_ms - time_ms % self._step_ms + self._step_ms
+        if time_ms >= self._due_ms:
             # Of many steps without an event the last one says it all.
-            last_ms = line.time_ms - line.time_ms % self._step_ms
+            last_ms = time_ms - time_ms % self._step_ms
             for due_ms in sorted({self._due_ms, last_ms}):
                 self._beat(due_ms)
                 news = self._work(news)
             self._due_ms = last_ms + self._step_ms
-        self._send(line)
+        self._waiting[topic].append((time_ms, key, value))
         return news
 
     def finish(self, until_ms: int) -> News:
         """Say that time has come to ``until_ms``, so that every window before it closes."""
         self._beat(until_ms)
         news = self._work(None)
-        self.results.ledgers = read_ledgers(self.cluster.transport, self._settings)
+        self.results.ledgers = read_ledgers(self._transport, self._settings)
         return news
 
     def close(self) -> None:
@@ -129,9 +140,7 @@ class Replay:
 
     def steps(self) -> list[Step]:
         """What DECIDE has been given so far, step by step."""
-        deployments, summaries = (
-            list(self.cluster.transport.read(topic, 0)) for topic in self._read
-        )
+        deployments, summaries = (list(self._transport.read(topic, 0)) for topic in self._read)
         return [
             Step(_between(deployments, told, until), _between(summaries, summed, end))
             for (told, summed), (until, end) in pairwise([(0, 0), *self._ends])
@@ -139,23 +148,17 @@ class Replay:
 
     def _work(self, before: News | None) -> News:
         self.cluster.drain()
-        told, summed = (self.cluster.transport.end_offset(topic, 0) for topic in self._read)
+        told, summed = (self._transport.end_offset(topic, 0) for topic in self._read)
         self._ends.append((told, summed))
         news = before or News()
         news.add(self._reader.read())
         return news
 
-    def _send(self, line: Line) -> None:
-        self._sender.send(
-            Message(
-                topic=self._settings.topic(line.topic),
-                key=line.key,
-                value=line.value,
-                timestamp_ms=line.time_ms,
-            )
-        )
-
     def _beat(self, time_ms: int) -> None:
+        """Publish what was taken, and that no earlier event follows."""
+        for name, rows in self._waiting.items():
+            self._transport.extend(self._settings.topic(name), rows)
+        self._waiting.clear()
         headers = cloudevents.headers(
             type=cloudevents.HEARTBEAT,
             source=cloudevents.SOURCE + "/replay",

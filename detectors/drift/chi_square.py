@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from detectors.arrays import ArrayLike, FloatArray, as_floats
+from detectors.arrays import ArrayLike, FloatArray, IntArray, as_floats
 from detectors.contract import Comparison
 from detectors.distributions import chi2_isf, chi2_sf
 from detectors.drift.histograms import inverse_size
@@ -75,40 +77,55 @@ def threshold(bins: int, alpha: float) -> float:
     return chi2_isf(alpha, bins - 1)
 
 
-def pool(c: ArrayLike, r: ArrayLike, *, minimum: float = 5.0) -> tuple[FloatArray, FloatArray]:
+class Pooled(NamedTuple):
+    """Counts of pooled bins, first those in use and then zeros, shape (..., B); and how many are
+    in use, shape (...)."""
+
+    window: FloatArray
+    reference: FloatArray
+    bins: IntArray
+
+
+def pool(c: ArrayLike, r: ArrayLike, *, minimum: float = 5.0) -> Pooled:
     """Merge neighbouring bins until each expects at least `minimum` events of the window.
 
-    The expectation is the reference's, so pooling does not look at the window's shape.
+    The expectation is the reference's, so pooling does not look at the window's shape. Of the zeros
+    at the end `statistic` and `degrees_of_freedom` take no notice.
 
     Parameters
     ----------
     c, r
-        Counts, shape (B,).
+        Counts, shape (..., B).
     minimum
         Expected events of the window in each pooled bin.
 
-    Returns
-    -------
-    Pooled counts of window and reference, equal shape, at least one bin.
-
     Examples
     --------
-    >>> window, reference = pool([40, 1, 2, 57], [500, 20, 30, 450])
-    >>> window.tolist(), reference.tolist()
-    ([40.0, 3.0, 57.0], [500.0, 50.0, 450.0])
+    >>> pooled = pool([40, 1, 2, 57], [500, 20, 30, 450])
+    >>> pooled.window.tolist(), pooled.reference.tolist(), int(pooled.bins)
+    ([40.0, 3.0, 57.0, 0.0], [500.0, 50.0, 450.0, 0.0], 3)
     """
     window, reference = as_floats(c), as_floats(r)
-    size = window.sum() / max(float(reference.sum()), 1.0)
-    starts = [0]
-    mass = 0.0
-    for place, expected in enumerate(size * reference):
-        if mass >= minimum:
-            starts.append(place)
-            mass = 0.0
-        mass += float(expected)
-    if mass < minimum and len(starts) > 1:
-        starts.pop()
-    return as_floats(np.add.reduceat(window, starts)), as_floats(np.add.reduceat(reference, starts))
+    shape, bins = window.shape, window.shape[-1]
+    window, reference = window.reshape(-1, bins), reference.reshape(-1, bins)
+    size = window.sum(axis=-1) / np.maximum(reference.sum(axis=-1), 1.0)
+    expected = size[:, None] * reference
+    into = np.zeros(window.shape, np.int64)
+    last, mass = np.zeros(len(window), np.int64), np.zeros(len(window))
+    for place in range(bins):
+        full = mass >= minimum
+        last = last + full
+        into[:, place] = last
+        mass = np.where(full, 0.0, mass) + expected[:, place]
+    used = last + (mass >= minimum)
+    into = np.minimum(into, np.maximum(used - 1, 0)[:, None])
+    flat = (into + bins * np.arange(len(window))[:, None]).ravel()
+
+    def sums(counts: FloatArray) -> FloatArray:
+        return as_floats(np.bincount(flat, counts.ravel(), minlength=flat.size).reshape(shape))
+
+    bins_used = np.maximum(used, 1).reshape(shape[:-1])
+    return Pooled(sums(window), sums(reference), bins_used)
 
 
 CHI_SQUARE = Comparison(

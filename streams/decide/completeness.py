@@ -80,20 +80,19 @@ def _count(
     age_ms: int,
 ) -> None:
     """Add the delay buckets from ``first`` on that an age has seen to their end."""
-    delays = subject.labels.counts(labels, "delay")
+    delays: list[int] = subject.labels.counts(labels, "delay").tolist()
     n, seen = awaited(subject.inputs, inputs), _seen(age_ms)
-    if n <= 0 or seen <= first or delays.min() < 0 or delays.sum() > n:
+    if n <= 0 or seen <= first or min(delays) < 0 or sum(delays) > n:
         return
-    sums = RiskSums.of([delays], [n], [seen])
-    later = np.arange(delays.size) >= first
-    known = state.delays.get(window.stream) or Delays([0] * delays.size, [0] * delays.size)
-    state.delays.put(
-        window.stream,
-        Delays(
-            at_risk=(known.at_risk + (sums.at_risk * later).astype(np.int64)).tolist(),
-            events=(known.events + (sums.events * later).astype(np.int64)).tolist(),
-        ),
-    )
+    known = state.delays.get(window.stream)
+    at_risk = [0] * len(delays) if known is None else list(known.at_risk)
+    events = [0] * len(delays) if known is None else list(known.events)
+    for place, came in enumerate(delays[:seen]):
+        if place >= first:
+            at_risk[place] += n
+            events[place] += came
+        n -= came
+    state.delays.put(window.stream, Delays(at_risk, events))
 
 
 def _seen(age_ms: int) -> int:

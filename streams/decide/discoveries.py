@@ -11,37 +11,39 @@ list is not empty.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from detectors.drift.e_bh import e_bh
-from schemas.summaries import Part
-from streams.decide.alerts.events import key_of
-from streams.decide.detect import Asked, DriftTest, EmbeddingTest
+from streams.decide.detect import DriftTest, EmbeddingTest
 from streams.decide.detect.drift import log_wealths
 from streams.decide.keys import WindowKey
-from streams.decide.state import State, Window
+from streams.decide.sheets import Sheet
+from streams.decide.state import MonitorState, State, Window
 
 FALSE_NAMES = 0.1
 """Highest expected share of false names in the list of a fixed window; an empty list has none."""
 
-
-def note(state: State, window: WindowKey, asked: Iterable[Asked]) -> None:
-    """Keep the list with a window that has just been judged, so that its revisions have it.
-
-    Parameters
-    ----------
-    asked
-        The tests of its stream.
-    """
-    names = found(state, window, asked)
-    if names:
-        known = state.windows.get(window) or Window()
-        state.windows.put(window, msgspec.structs.replace(known, drifted=names))
+LEAST = -math.log(FALSE_NAMES) - 1e-6
+"""Below this logarithm of an e-value no list has a name, however many there are."""
 
 
-def found(state: State, window: WindowKey, asked: Iterable[Asked]) -> tuple[str, ...]:
+Looked = tuple[WindowKey, Sheet]
+"""A window that has just been judged, and what was asked of its inputs."""
+
+Told = tuple[DriftTest | EmbeddingTest, MonitorState | None]
+
+
+def note(state: State, windows: Sequence[Looked]) -> None:
+    """Keep the lists with windows, so that their revisions have them."""
+    for (window, _), names in zip(windows, found(state, windows), strict=True):
+        if names:
+            known = state.windows.get(window) or Window()
+            state.windows.put(window, msgspec.structs.replace(known, drifted=names))
+
+
+def found(state: State, windows: Sequence[Looked]) -> list[tuple[str, ...]]:
     """Features, score, answers and embeddings whose tests together hold evidence enough.
 
     A test whose alert is open holds the evidence that it had then. In the order of the tests.
@@ -50,29 +52,33 @@ def found(state: State, window: WindowKey, asked: Iterable[Asked]) -> tuple[str,
     ----------
     .. [1] Wang, Ramdas, False discovery rate control with e-values, JRSS-B 84, 2022.
     """
-    tests = [
-        one.test
-        for one in asked
-        if isinstance(one.test, DriftTest | EmbeddingTest) and one.test.part is Part.INPUT
-    ]
-    rejected = e_bh(_log_e(state, window, tests), FALSE_NAMES)
-    return tuple(test.feature for test, yes in zip(tests, rejected, strict=True) if yes)
+    told = [_told(state, window, sheet) for window, sheet in windows]
+    wealth = iter(_log_wealths([(test, one) for own in told for test, one in own if one]))
+    names: list[tuple[str, ...]] = []
+    for own in told:
+        log_e = [next(wealth) - math.log(one.offered) if one else -math.inf for _, one in own]
+        if max(log_e, default=-math.inf) < LEAST:
+            names.append(())
+            continue
+        rejected = e_bh(log_e, FALSE_NAMES)
+        names.append(tuple(x.feature for (x, _), yes in zip(own, rejected, strict=True) if yes))
+    return names
 
 
-def _log_e(
-    state: State, window: WindowKey, tests: Sequence[DriftTest | EmbeddingTest]
-) -> list[float]:
-    """Logarithm of wealth over shares of each test at its window; minus infinity at any other."""
-    found = [-math.inf] * len(tests)
-    known = [state.tests.get(key_of(test, window)) for test in tests]
-    told = [
-        (place, one)
-        for place, one in enumerate(known)
-        if one is not None and one.start_ms == window.start_ms and one.offered > 0.0
+def _told(state: State, window: WindowKey, sheet: Sheet) -> list[Told]:
+    """The tests of a window, with what those remember that looked at it last."""
+    known = state.tests.get_all(sheet.drift_keys(window.stream))
+    return [
+        (test, one if one and one.start_ms == window.start_ms and one.offered > 0.0 else None)
+        for test, one in zip(sheet.drift_tests, known, strict=True)
     ]
-    drifts = [(place, one.memory) for place, one in told if isinstance(tests[place], DriftTest)]
-    wealth = dict(zip(dict(drifts), log_wealths([kept for _, kept in drifts]), strict=True))
-    for place, one in told:
-        log_wealth = wealth[place] if place in wealth else tests[place].log_wealth(one.memory)
-        found[place] = log_wealth - math.log(one.offered)
-    return found
+
+
+def _log_wealths(told: Sequence[tuple[DriftTest | EmbeddingTest, MonitorState]]) -> list[float]:
+    """Logarithm of the wealth of tests."""
+    drifts = [one.memory for test, one in told if isinstance(test, DriftTest)]
+    wealth = iter(log_wealths(drifts))
+    return [
+        next(wealth) if isinstance(test, DriftTest) else test.log_wealth(one.memory)
+        for test, one in told
+    ]

@@ -45,6 +45,7 @@ from streams.decide.rollback import run as rollback
 from streams.decide.rollback.facts import View
 from streams.decide.rollout import aftercare, course, review, trouble
 from streams.decide.rollout.plan import rollouts_of
+from streams.decide.sheets import Sheets
 from streams.decide.state import State, Watermarks, Window
 from streams.decide.subject import Subject, Subjects
 from streams.decide.turns import Turns
@@ -52,8 +53,12 @@ from streams.decide.unpublished import Unpublished
 from streams.decide.upkeep import advise, missing, retrain, traffic
 
 WORK_AT_ONCE = 1_200
-"""`Subject.work` on results in one `Decide.advance`, some tenths of a second; alerts do not wait
-for the rest."""
+"""`Subject.work` on results in one `Decide.advance`, about a tenth of a second; the next windows
+do not wait for the rest."""
+
+WORK_BESIDE_TESTS = 100
+"""The same where windows are judged that have more results than can be told at once, some
+milliseconds: their alerts do not wait for results."""
 
 
 class Decide:
@@ -83,6 +88,7 @@ class Decide:
         self._control = control
         self._subjects = Subjects(control)
         self._asked: dict[Subject, tuple[Asked, ...]] = {}
+        self._sheets = Sheets(self._asked_of)
         self._leaving: dict[Version, int] = {}
         self._take(State())
 
@@ -130,7 +136,7 @@ class Decide:
         """
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
         found: list[Alert | Watched] = [*self._revised(self._changed, (), cut)]
-        turns = Turns(self._records, self._control, self._peers)
+        turns = Turns(self._records, self._sheets, self._control, self._peers)
         closing = self._queues.closing(now.predictions_ms)
         for _, _, window in closing:
             self._mark(window, closed=True)
@@ -144,8 +150,8 @@ class Decide:
         for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
             for together in rounds(due):
                 found += [said for one in together for said in turns.ended(one, part, cut)]
-                asked = [turn for one in together for turn in turns.of(one, part, cut)]
-                found += alerts.step_all(self._state, asked)
+                asked = [turns.of(one, part, cut) for one in together]
+                found += alerts.step_all(self._state, [one for one in asked if one is not None])
                 if part is Part.INPUT:
                     self._note_drifted(together)
         found += self._revised((), found, cut)
@@ -163,7 +169,7 @@ class Decide:
         advice = advise.advise(view)
         self._changed.clear()
         lapsing = self._queues.lapsing(self._state, now.labels_ms)
-        windows = self._publish(lapsing, cut)
+        windows = self._publish(lapsing, cut, judged=bool(closing or maturing))
         self._forget(lapsing)
         outputs = Outputs(
             windows=windows, alerts=said, rollouts=rollouts, retraining=retraining, advice=advice
@@ -300,9 +306,9 @@ class Decide:
 
     def _note_drifted(self, due: Sequence[Due]) -> None:
         """Which features have drifted by now, for windows of baselines that were just judged."""
-        for _, _, window in due:
-            if window.segment == "" and window.arm == Arm.BASELINE:
-                discoveries.note(self._state, window, self._asked_of(self._subject(window)))
+        whole = [window for _, _, window in due if window[2:4] == (Arm.BASELINE, "")]
+        sheets = [self._sheets.of(self._subject(window), Part.INPUT) for window in whole]
+        discoveries.note(self._state, list(zip(whole, sheets, strict=True)))
 
     def _asked_of(self, subject: Subject) -> tuple[Asked, ...]:
         """The tests of a stream, worked out once."""
@@ -332,18 +338,26 @@ class Decide:
         models = sorted(self._models)
         return review.advance(self._state, self._control, self._subjects, models, now, cut)
 
-    def _publish(self, lapsing: Sequence[WindowKey], cut: dict[str, int]) -> list[WindowResult]:
+    def _publish(
+        self, lapsing: Sequence[WindowKey], cut: dict[str, int], *, judged: bool
+    ) -> list[WindowResult]:
         """Some new windows in the order they fell due, then revisions of those that changed, and
         all that are about to be forgotten."""
         if not self._with_results:
             self._unpublished = Unpublished()
             return []
-        chosen = self._unpublished.take(WORK_AT_ONCE, lambda window: self._subject(window).work)
+        most = WORK_AT_ONCE
+        if judged and self._unpublished.is_more(most, self._work):
+            most = min(most, WORK_BESIDE_TESTS)
+        chosen = self._unpublished.take(most, self._work)
         chosen += self._unpublished.among(lapsing)
         for window in chosen:
             self._unpublished.discard(window)
         asked = [(window, self._subject(window)) for window in chosen]
         return revisions(self._state, asked, cut)
+
+    def _work(self, window: WindowKey) -> int:
+        return self._subject(window).work
 
     def _gone(self, window: WindowKey, subject: Subject, now: Watermarks) -> bool:
         """Whether a window not held was forgotten, so that what is left of it would mislead."""

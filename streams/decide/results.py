@@ -25,6 +25,7 @@ def revisions(
             subject,
             merge.total(state, window, subject, merge.INPUTS),
             merge.total(state, window, subject, merge.LABELS),
+            window.start_ms,
         )
         for window, subject in windows
     ]
@@ -37,11 +38,11 @@ def revisions(
 def _revision(
     state: State,
     window: WindowKey,
-    sums: tuple[Subject, Ints, Ints],
+    sums: tuple[Subject, Ints, Ints, int],
     shared: Shared,
     cut: dict[str, int],
 ) -> WindowResult:
-    subject, inputs, labels = sums
+    subject, inputs, labels, _ = sums
     known = state.windows.get(window) or Window()
     known = msgspec.structs.replace(known, stale=False, revision=known.revision + 1)
     state.windows.put(window, known)

@@ -70,7 +70,7 @@ class Pane(msgspec.Struct, frozen=True):
     parts: dict[Part, Entries]
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far a window has come. ``stale`` says that its sums changed since it was published.
 
     ``against`` is the segment that a group's window is compared with, settled when it closes: its
@@ -88,7 +88,7 @@ class Window(msgspec.Struct, frozen=True):
     budget: float | None = None
 
 
-class OpenAlert(msgspec.Struct, frozen=True):
+class OpenAlert(msgspec.Struct, frozen=True, omit_defaults=True):
     """An alert that stands open: when, since which window, and the evidence for its end.
 
     While it is ``pending`` for so many more windows, nobody has been told. ``shown_ms`` is the
@@ -109,7 +109,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     stale: bool = False
 
 
-class Past(msgspec.Struct, frozen=True):
+class Past(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a test on labels needs to be run again over its evidence as it is known by now.
 
     The evidence begins with the window at ``since_ms``. ``memory`` is the test's own after those of
@@ -127,7 +127,7 @@ class Past(msgspec.Struct, frozen=True):
     rests: tuple[tuple[int, int], ...] = ()
 
 
-class MonitorState(msgspec.Struct, frozen=True):
+class MonitorState(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sequential test between two windows.
 
     ``question`` is what it asks, under ``policy`` and ``reference``, of which ``part`` of a pane;
@@ -182,6 +182,13 @@ class Tests(Table[MonitorKey, MonitorState]):
         """Set the memory of a test."""
         super().put(key, value)
         self._note(key, value)
+
+    def put_all(self, rows: Mapping[MonitorKey, MonitorState]) -> None:
+        """Set the memories of tests."""
+        super().put_all(rows)
+        for key, value in rows.items():
+            if self._open or value.alert is not None:
+                self._note(key, value)
 
     def load(self, key: str, value: bytes) -> MonitorKey:
         """Take back one row of `changed`."""

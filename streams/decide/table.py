@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+_key, _row = msgspec.json.Encoder(), msgspec.msgpack.Encoder()
 
 
 class Table(Generic[Key, Value]):
@@ -43,10 +45,19 @@ class Table(Generic[Key, Value]):
         """The value under a key, None where there is none."""
         return self._rows.get(key)
 
+    def get_all(self, keys: Iterable[Key]) -> list[Value | None]:
+        """The values under keys, in their order."""
+        return list(map(self._rows.get, keys))
+
     def put(self, key: Key, value: Value) -> None:
         """Set the value of a key."""
         self._rows[key] = value
         self._dirty[key] = None
+
+    def put_all(self, rows: Mapping[Key, Value]) -> None:
+        """Set the values of keys."""
+        self._rows.update(rows)
+        self._dirty.update(dict.fromkeys(rows))
 
     def drop(self, key: Key) -> None:
         """Forget a key."""
@@ -67,7 +78,11 @@ class Table(Generic[Key, Value]):
     def changed(self) -> dict[str, bytes | None]:
         """Encoded rows set since the last call; None for those forgotten."""
         dirty, self._dirty = self._dirty, {}
-        return {self._encoded(key): self._row(key) for key in dirty}
+        prefix, rows, written = f"{self.name}:", self._rows, _row.encode
+        return {
+            prefix + _key.encode(key).decode(): written(rows[key]) if key in rows else None
+            for key in dirty
+        }
 
     def load(self, key: str, value: bytes) -> Key:
         """Take back one row of `changed`, and say whose it is; ``key`` is what follows the name and
@@ -75,10 +90,3 @@ class Table(Generic[Key, Value]):
         name = self._key.decode(key)
         self._rows[name] = self._value.decode(value)
         return name
-
-    def _encoded(self, key: Key) -> str:
-        return f"{self.name}:{msgspec.json.encode(key).decode()}"
-
-    def _row(self, key: Key) -> bytes | None:
-        value = self._rows.get(key)
-        return None if value is None else msgspec.msgpack.encode(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.alerts import Alert
@@ -13,7 +13,7 @@ from streams.decide import budget, groups, merge
 from streams.decide.alerts import life as alerts
 from streams.decide.alerts.events import key_of
 from streams.decide.alerts.held import Records, note
-from streams.decide.detect import Asked, Evidence, rules_of
+from streams.decide.detect import Evidence, rules_of
 from streams.decide.detect.care import is_care
 from streams.decide.due import Cohort, Due, cohort, version_of
 from streams.decide.keys import WindowKey
@@ -21,6 +21,7 @@ from streams.decide.measure.awaited import awaited
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.measure.shed import lacks, shed
 from streams.decide.rollout import care
+from streams.decide.sheets import Sheets
 from streams.decide.subject import Subject
 
 
@@ -41,6 +42,8 @@ class Turns:
     ----------
     records
         Where windows, and what is asked of them, are found.
+    sheets
+        What is asked of each.
     control
         Where deployments are found, which begin hyper-care.
     peers
@@ -48,48 +51,56 @@ class Turns:
     """
 
     def __init__(
-        self, records: Records, control: Control, peers: Mapping[Cohort, set[WindowKey]]
+        self,
+        records: Records,
+        sheets: Sheets,
+        control: Control,
+        peers: Mapping[Cohort, set[WindowKey]],
     ) -> None:
         self._records = records
+        self._sheets = sheets
         self._state = records.state
         self._control = control
         self._peers = peers
         self._serving: dict[Cohort, _Beside] = {}
+        self._budgets: dict[tuple[Subject, bool, int, int], float] = {}
 
-    def of(self, due: Due, part: Part, cut: dict[str, int]) -> list[alerts.Turn]:
-        """Tests of a window that is due, with what each may spend."""
+    def of(self, due: Due, part: Part, cut: dict[str, int]) -> alerts.Turn | None:
+        """Tests of a window that is due, with what each may spend; None where it has none."""
         due_ms, start_ms, window = due
         subject = self._records.subject_of(window)
         inputs = merge.total(self._state, window, subject, (Part.INPUT,))
         served = subject.inputs.count(inputs, "n")
         strays = subject.inputs.count(inputs, "n_stray")
         if window.arm != Arm.BASELINE or served + strays <= 0:
-            return []
+            return None
         vector, covered = inputs, True
         if part is Part.LABEL:
             vector = merge.total(self._state, window, subject, (part,))
             labelled = subject.labels.count(vector, "n")
             expected = awaited(subject.inputs, inputs)
             covered = labelled >= subject.policy.labels.coverage * expected
-        asked = self._records.asked_of(subject)
+        sheet = self._sheets.of(subject, part)
         stream = self._budget(window, subject)
         if part is Part.LABEL and covered:
             note(self._state, window, stream)
-        caring = self._cares(window, subject, asked)
+        caring = self._cares(window, subject)
         against = groups.against(self._state, window, subject, part)
         lost = shed(subject, inputs) if part is Part.INPUT else {}
         seen = Evidence(subject, vector, start_ms, against, inputs)
-        occasion = alerts.Occasion(window, seen, due_ms, cut)
-        turns = [
-            alerts.Turn(one, occasion, budget.offered(stream, one.fraction))
-            for one in asked
-            if one.test.part is part
-            and (covered or one.test.metric in UNCOVERED)
+        now = alerts.Occasion(window, seen, due_ms, cut)
+        if covered and not lost and not caring:
+            return alerts.Turn(now, sheet.usual, sheet.keys(window.stream), sheet.shares(stream))
+        tests = [
+            one
+            for one in sheet.tests
+            if (covered or one.test.metric in UNCOVERED)
             and not lacks(lost, subject, one.test.metric, one.test.feature)
             and (caring or not is_care(one.test.detector))
         ]
-        rules = (rule for rule in rules_of(subject) if rule.test.part is part)
-        return turns + [alerts.Turn(rule, occasion, 0.0) for rule in rules]
+        asked = (*tests, *sheet.rules)
+        keys = [key_of(one.test, window) for one in asked]
+        return alerts.Turn(now, asked, keys, [budget.offered(stream, x.fraction) for x in asked])
 
     def ended(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
         """Ends of alerts that nobody asks about any more; most streams have none open."""
@@ -103,13 +114,14 @@ class Turns:
         cared = care.retire(self._state, now, part, self._care_of(window, subject))
         return cared + alerts.retire(self._state, now, part, asked)
 
-    def _cares(self, window: WindowKey, subject: Subject, asked: Sequence[Asked]) -> bool:
+    def _cares(self, window: WindowKey, subject: Subject) -> bool:
         """Whether a window is in hyper-care; its tests start anew with it."""
         if subject.policy.plan.hyper_care is None or not subject.whole:
             return False
         period = care.current(self._care_of(window, subject), window)
         if period is None:
             return False
+        asked = self._records.asked_of(subject)
         tests = (one.test for one in asked if is_care(one.test.detector))
         care.begin(self._state, window, period, [key_of(test, window) for test in tests])
         return True
@@ -128,12 +140,14 @@ class Turns:
                 frozenset({"", *(peer.segment for peer in served)}),
             )
         beside = self._serving[own]
-        return budget.of_stream(
-            subject.policy,
-            segment=window.segment,
-            versions=len(beside.versions) + (version_of(window) not in beside.versions),
-            segments=len(beside.segments) - 1 + (window.segment not in beside.segments),
-        )
+        versions = len(beside.versions) + (version_of(window) not in beside.versions)
+        segments = len(beside.segments) - 1 + (window.segment not in beside.segments)
+        kind = (subject, window.segment == "", versions, segments)
+        if kind not in self._budgets:
+            self._budgets[kind] = budget.of_stream(
+                subject.policy, segment=window.segment, versions=versions, segments=segments
+            )
+        return self._budgets[kind]
 
     def _served(self, window: WindowKey) -> bool:
         """Whether a baseline had predictions on time in a window."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from streams.decide.keys import WindowKey
 
@@ -19,6 +20,8 @@ class Unpublished:
     >>> queue.changed(first); queue.changed(second); queue.new(third); queue.changed(third)
     >>> [window.start_ms for window in queue.take(2, lambda window: 1)], len(queue)
     ([120000, 0], 1)
+    >>> queue.is_more(0, lambda window: 1), queue.is_more(1, lambda window: 1)
+    (True, False)
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,14 @@ class Unpublished:
         for window in taken:
             self.discard(window)
         return taken
+
+    def is_more(self, most: int, weigh: Callable[[WindowKey], int]) -> bool:
+        """Whether those that are queued weigh more than so much."""
+        for window in chain(self._new, self._changed):
+            most -= weigh(window)
+            if most < 0:
+                return True
+        return False
 
     def among(self, windows: Iterable[WindowKey]) -> list[WindowKey]:
         """Those that are queued, in the order given."""

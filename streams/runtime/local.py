@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from schemas.errors import ConfigurationError, TopicMismatch
 from schemas.topics import TopicSpec
@@ -153,6 +153,10 @@ class LocalTransport:
     def sender(self) -> LocalSender:
         """A plain producer."""
         return LocalSender(self._log)
+
+    def extend(self, topic: str, rows: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Write many rows of one topic at once: of each its time, its key and its value."""
+        self._log.extend(topic, rows)
 
     def read(self, topic: str, partition: int, *, start: int = 0) -> Iterator[Record]:
         """Every committed record of what is in the log now."""

@@ -87,13 +87,29 @@ class LocalLog:
             self._write(self._place(message), message)
             self.changed.notify_all()
 
+    def extend(self, topic: str, rows: Iterable[tuple[int, bytes, bytes]]) -> None:
+        """Write rows of one topic in order, in no transaction: `write` at a third of its time.
+
+        Parameters
+        ----------
+        rows
+            Of each the time in milliseconds since the epoch, the key and the value.
+        """
+        with self.changed:
+            count = self.specs[topic].partitions if topic in self.specs else 1
+            partitions = [self.partition((topic, number)) for number in range(count)]
+            for time_ms, key, value in rows:
+                _check_size(topic, len(key) + len(value))
+                number = partition_of(key, count)
+                partition = partitions[number]
+                partition.records.append(
+                    Record(topic, number, partition.end, time_ms, key, value, ())
+                )
+                partition.end += 1
+            self.changed.notify_all()
+
     def _place(self, message: Message) -> TopicPartition:
-        size = len(message.key or b"") + len(message.value or b"")
-        if size > LARGEST_MESSAGE:
-            raise TransportError(
-                f"a message of {size} bytes for {message.topic} is larger than {LARGEST_MESSAGE};"
-                " write it in parts"
-            )
+        _check_size(message.topic, len(message.key or b"") + len(message.value or b""))
         number = message.partition
         if number is None:
             spec = self.specs.get(message.topic)
@@ -124,6 +140,14 @@ class LocalLog:
     ) -> dict[TopicPartition, int | None]:
         """A group's offsets; None where it has none."""
         return {each: self._committed.get((group, each)) for each in partitions}
+
+
+def _check_size(topic: str, size: int) -> None:
+    if size > LARGEST_MESSAGE:
+        raise TransportError(
+            f"a message of {size} bytes for {topic} is larger than {LARGEST_MESSAGE};"
+            " write it in parts"
+        )
 
 
 class LocalReader:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from detectors.calibration.anytime import CalibrationTest
 from detectors.outcomes.calibration import BINS
+from detectors.patterns.constant import ConstantOutputTest
 from detectors.quantities import QUANTITIES, sums_of
 from schemas.policy import Labels, Policy, Task
 from schemas.profiling import build
 from streams.decide.detect import Bet, Evidence, asked_of, bet_each
 from streams.decide.detect.calibration import Calibrated
 from streams.decide.detect.calibration import sums_of as calibration_sums
+from streams.decide.detect.constant import ConstantTest
 from streams.decide.detect.gather import Gathered
-from streams.decide.detect.limit_bank import recipe_of
+from streams.decide.detect.limit_bank import ROW, recipe_of
 from streams.decide.detect.limit_bank import sums_of as many_sums
+from streams.decide.measure.drift import SCORE, reference_counts
 from streams.decide.measure.labels import BESIDE, sums_beside
 from streams.decide.subject import subject_of
 
@@ -71,12 +75,8 @@ def test_the_sums_of_many_windows_are_those_of_each(task, whole):
                             asked.append((seen, recipe))
                             expected.append(one)
     gathered = Gathered(seen for seen, _ in asked)
-    found = many_sums(
-        gathered,
-        [recipe for _, recipe in asked],
-        np.array([gathered.start(seen) for seen, _ in asked]),
-        np.array([gathered.served(seen) for seen, _ in asked]),
-    )
+    recipes = np.array([recipe for _, recipe in asked], ROW)
+    found = many_sums(gathered, recipes, np.arange(len(asked)))
     assert len(expected) > 20
     assert found.n.tolist() == [one.n for one in expected]
     assert found.s.tolist() == [one.s for one in expected]
@@ -116,6 +116,39 @@ def test_calibration_of_many_windows_is_that_of_each():
             known = [x if x is not None else -np.inf for x in single.state()]
             assert np.frombuffer(step.memory).tolist() == known
     assert calibration_sums(seen).count > 0
+
+
+def test_constant_answers_of_many_windows_are_those_of_each():
+    """Alarm, evidence and memory over several windows; some are empty, some of one answer."""
+    of, rng = subject(Task.BINARY), np.random.default_rng(6)
+    reference = reference_counts(of, SCORE)
+    tests = [ConstantTest(SCORE, way, rows_per_unit=rows) for way in (0.2, 0.5) for rows in (1, 3)]
+    alone = [ConstantOutputTest(reference, test.way) for test in tests]
+    memories, alarms = [b""] * len(tests), 0
+    for number in range(6):
+        vector = of.inputs.zeros()
+        if number != 2:
+            place = of.inputs.slices["score"]
+            shares = np.ones(reference.size)
+            shares[0] = 1.0 if number < 2 else 1_000.0
+            vector[place] = rng.multinomial(300, shares / shares.sum())
+        seen = Evidence(of, vector, 0)
+        steps = bet_each(
+            [Bet(test, kept, seen, 0.01) for test, kept in zip(tests, memories, strict=True)]
+        )
+        for place, (test, single, step) in enumerate(zip(tests, alone, steps, strict=True)):
+            if number == 2:
+                assert step is None
+                continue
+            made = single.suspect is not None
+            counts = vector[of.inputs.slices["score"]] / test.rows_per_unit
+            assert step.alarm == single.update(counts, share=0.01)
+            assert step.spent == (0.01 if made else 0.0)
+            assert step.log_e == (single.log_m if made else 0.0)
+            assert msgspec.msgpack.decode(step.memory) == single.state()
+            memories[place] = step.memory
+            alarms += step.alarm
+    assert alarms > 2
 
 
 @pytest.mark.parametrize("task", list(Task))

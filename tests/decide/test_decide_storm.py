@@ -53,6 +53,22 @@ def test_a_storm_of_late_labels_delays_no_new_window(world, slow):
     assert story.decide.behind
 
 
+def test_alerts_leave_before_the_results_of_many_windows(world, monkeypatch):
+    """The first step has all alerts and few results, the next ones have the rest."""
+    monkeypatch.setattr(pipeline, "WORK_AT_ONCE", 20)
+    monkeypatch.setattr(pipeline, "WORK_BESIDE_TESTS", 4)
+    story = world(labels=HELD).story()
+    for minute in range(MINUTES):
+        story.at(minute).push(n=100, errors=60)
+    first = story.clock(MINUTES + 20)
+    assert [alert.action for alert in first.alerts] == ["opened"]
+    second = story.advance()
+    assert 0 < 2 * len(first.windows) < len(second.windows) < MINUTES
+    assert second.alerts == []
+    drain(story)
+    assert len(finals(story)) == MINUTES
+
+
 def test_in_the_end_all_is_told_as_if_there_were_no_bound(world, monkeypatch):
     """Content, windows and alerts are those of one step."""
     told = []

@@ -13,6 +13,7 @@ from streams.decide.measure.window import shared_each
 from streams.decide.subject import Subject, subject_of
 
 MOST = 60
+START_MS = 1_750_000_000_000
 
 
 def subjects() -> list[Subject]:
@@ -39,8 +40,9 @@ SUBJECTS = subjects()
 def vector(layout: Layout, rng: np.random.Generator) -> Ints:
     """Any pane that has no field below 0; of positives as many as of all, at most."""
     found: Ints = rng.integers(0, MOST, layout.size)
-    if "bin_pos" in layout:
-        found[layout.slices["bin_n"]] += found[layout.slices["bin_pos"]]
+    for every, positive in (("bin_n", "bin_pos"), ("cal_n", "cal_y")):
+        if positive in layout:
+            found[layout.slices[every]] += found[layout.slices[positive]]
     return found
 
 
@@ -55,7 +57,7 @@ def test_together_as_alone(picks: list[int], seed: int) -> None:
     """To the bit, whatever other windows are worked out with it."""
     rng = np.random.default_rng(seed)
     windows = [
-        (subject, pane(subject.inputs, rng), pane(subject.labels, rng))
+        (subject, pane(subject.inputs, rng), pane(subject.labels, rng), START_MS)
         for subject in (SUBJECTS[pick] for pick in picks)
     ]
     alone = [shared_each([window])[0] for window in windows]
@@ -67,7 +69,8 @@ def test_something_is_worked_out() -> None:
     """What is compared above is not empty."""
     rng = np.random.default_rng(1)
     subject = SUBJECTS[0]
-    shared = shared_each([(subject, vector(subject.inputs, rng), vector(subject.labels, rng))])[0]
+    sums = vector(subject.inputs, rng), vector(subject.labels, rng)
+    shared = shared_each([(subject, *sums, START_MS)])[0]
     assert {metric.name for metric in shared.drift} == {"psi", "js", "tv"}
     assert {metric.name for metric in shared.smooth} == {"auc", "f1"}
     assert len(shared.calibration) == 4

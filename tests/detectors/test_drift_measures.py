@@ -142,9 +142,23 @@ def test_pooling_keeps_totals_and_reaches_the_minimum() -> None:
     for _ in range(50):
         r = rng.multinomial(5_000, rng.dirichlet(np.full(20, 0.3)))
         c = rng.multinomial(60, np.full(20, 0.05))
-        window, reference = chi_square.pool(c, r)
+        window, reference, bins = chi_square.pool(c, r)
         assert (window.sum(), reference.sum()) == (60, 5_000)
-        assert (reference * 60 / 5_000 >= 5).all()
+        assert (reference[: int(bins)] * 60 / 5_000 >= 5).all()
+        assert not reference[int(bins) :].any()
+
+
+def test_pooled_together_as_alone() -> None:
+    """Neighbours are merged from the left, of each row by its own expectation, to the bit."""
+    rng = np.random.default_rng(46)
+    r = rng.multinomial(5_000, rng.dirichlet(np.full(20, 0.3)), 40) / 1.7
+    c = np.stack([rng.multinomial(n, np.full(20, 0.05)) for n in rng.integers(0, 90, 40)]) / 1.7
+    together = chi_square.pool(c, r)
+    for place in range(40):
+        alone = chi_square.pool(c[place], r[place])
+        assert [column[place].tolist() for column in together] == [x.tolist() for x in alone]
+        ends = np.cumsum([np.flatnonzero(together.reference[place]).size])
+        assert ends[0] == together.bins[place]
 
 
 def test_e_bh_known_answer_and_order() -> None:

@@ -183,10 +183,10 @@ def revised(state: State, one: Judged) -> Revised:
     """A window with all of its predictions and labels, those that came late among them."""
     window, subject = one.window, one.subject
     inputs = merge.total(state, window, subject, merge.INPUTS)
-    early = merge.total(state, window, subject, (Part.LABEL,))
+    labels = merge.total(state, window, subject, merge.LABELS)
     late = merge.total(state, window, subject, (Part.LATE_LABEL,))
     against = _against(state, window, subject)
-    seen = Evidence(subject, early + late, window.start_ms, against, inputs)
+    seen = Evidence(subject, labels, window.start_ms, against, inputs)
     return Revised(seen, _covered(subject, seen.vector, inputs), _changes(subject, late))
 
 

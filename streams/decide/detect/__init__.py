@@ -10,10 +10,10 @@ from detectors.outcomes import classes_of
 from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide.budget import fractions, weight_of
-from streams.decide.detect import calibration, drift, estimates, limit
+from streams.decide.detect import calibration, constant, drift, drift_list, estimates, limit
 from streams.decide.detect.calibration import Calibrated
 from streams.decide.detect.care import care_tests
-from streams.decide.detect.constant import constant_tests
+from streams.decide.detect.constant import ConstantTest, constant_tests
 from streams.decide.detect.contract import (
     Bet,
     Evidence,
@@ -193,6 +193,8 @@ BANKS: Mapping[type[SequentialTest], Callable[[Sequence[Bet]], list[Step | None]
     LimitTest: limit.bet_all,
     DriftTest: drift.bet_all,
     Calibrated: calibration.bet_all,
+    DriftList: drift_list.bet_all,
+    ConstantTest: constant.bet_all,
 }
 """Kinds of tests of which many are stepped at once; any other is stepped one by one."""
 

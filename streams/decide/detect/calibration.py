@@ -175,15 +175,16 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     gathered = Gathered(bet.seen for bet in bets)
     tests = [cast(Calibrated, bet.test) for bet in bets]
     fields = [test.places(bet.seen.subject) for test, bet in zip(tests, bets, strict=True)]
-    starts = np.array([gathered.start(bet.seen) for bet in bets])
+    starts = gathered.starts
+    bins, slopes = (np.array([one[i] for one in fields]) for i in (0, 1))
     rows = as_floats([test.rows_per_unit for test in tests])
     scales = as_floats([one.scales for one in fields])
     n, y, p, sq = (
-        scaled(gathered.fields(starts + [one.bins[i] for one in fields], BINS), scales[:, i, None])
+        scaled(gathered.fields(starts + bins[:, i], BINS), scales[:, i, None])
         for i in range(len(FIELDS))
     )
     slope_d, slope_v = (
-        scaled(gathered.at(starts + [one.slopes[i] for one in fields]), scales[:, len(FIELDS) + i])
+        scaled(gathered.at(starts + slopes[:, i]), scales[:, len(FIELDS) + i])
         for i in range(len(SLOPES))
     )
     n, d, v = (as_floats(x / rows[:, None]) for x in (n, y - p, sq))

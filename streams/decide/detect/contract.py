@@ -30,8 +30,7 @@ ALPHA_RECOVERY = 0.05
 """Chance of ever resolving an alert that is not over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A test after one window.
 
     ``spent`` is what it used of the share it was offered; ``log_e`` the natural logarithm of its

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.arrays import FloatArray, as_floats
 from detectors.bets.grid import K, log_mean_exp
@@ -44,13 +46,27 @@ ENOUGH = 0.5
 
 
 class Frame(NamedTuple):
-    """What the windows of a stream are compared with: the shares of the reference's bins (B,), and
-    the distance that is tolerated. ``start`` is where the histogram begins in a pane; None where
-    it has to be worked out."""
+    """What windows of a stream are compared with: a histogram of so many bins. One of ``listed``
+    items has to be worked out, any other stands in a pane. ``row`` is an entry of `_row`."""
 
-    start: int | None
-    shares: FloatArray
-    allowance: float
+    bins: int
+    listed: bool
+    row: bytes
+
+
+@cache
+def _row(bins: int) -> np.dtype[np.void]:
+    """A test in a bank: where its histogram begins in a pane, the shares of the reference's bins,
+    the distance that is tolerated, and the test's own settings."""
+    return np.dtype(
+        [
+            ("start", np.int64),
+            ("shares", np.float64, bins),
+            ("allowance", np.float64),
+            ("decay", np.float64),
+            ("dispersion", np.float64),
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -131,11 +147,15 @@ class DriftTest:
         if reference is None or name not in layout:
             return None
         reference = as_floats(reference / self.dispersion)
-        return Frame(
-            start=None if self.feature == ITEMS else layout.start(name),
-            shares=as_floats(reference / reference.sum()),
-            allowance=self.eps + reference_slack(reference),
+        row = (
+            layout.start(name),
+            reference / reference.sum(),
+            self.eps + reference_slack(reference),
+            self.decay,
+            self.dispersion,
         )
+        packed = np.array([row], _row(reference.size)).tobytes()
+        return Frame(reference.size, self.feature == ITEMS, packed)
 
     def _counts(self, seen: Evidence) -> FloatArray | None:
         """Evidence is linear in the histogram: rows that depend count as one row."""
@@ -156,15 +176,6 @@ def log_wealths(memories: Sequence[bytes]) -> list[float]:
     return found
 
 
-class _Ready(NamedTuple):
-    """A bet, its place among all, and what its window is compared with."""
-
-    place: int
-    bet: Bet
-    test: DriftTest
-    frame: Frame
-
-
 def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     """`DriftTest.bet` of many tests at once, bit for bit as one by one.
 
@@ -173,52 +184,52 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     One step for each bet, None where its window has no evidence.
     """
     gathered = Gathered(bet.seen for bet in bets)
-    alike: defaultdict[tuple[int, bool], list[_Ready]] = defaultdict(list)
-    for place, bet in enumerate(bets):
-        test = cast(DriftTest, bet.test)
-        frame = test.frame(bet.seen.subject)
+    alike: defaultdict[tuple[int, bool], list[int]] = defaultdict(list)
+    frames = [cast(DriftTest, bet.test).frame(bet.seen.subject) for bet in bets]
+    for place, frame in enumerate(frames):
         if frame is not None:
-            key = (frame.shares.size, frame.start is None)
-            alike[key].append(_Ready(place, bet, test, frame))
+            alike[frame.bins, frame.listed].append(place)
     steps: list[tuple[int, Step]] = []
-    for group in alike.values():
-        counts = _histograms(gathered, group)
+    for (bins, listed), places in alike.items():
+        rows = b"".join([frame.row for place in places if (frame := frames[place]) is not None])
+        tests = np.frombuffer(rows, _row(bins))
+        counts = (
+            _lists([bets[place] for place in places])
+            if listed
+            else as_floats(gathered.fields(gathered.starts[places] + tests["start"], bins))
+        )
         live = np.flatnonzero(counts.sum(axis=1) > ENOUGH)
-        chosen = [group[row] for row in live.tolist()]
-        steps += zip([one.place for one in chosen], _stepped(chosen, counts[live]), strict=True)
+        chosen = [places[row] for row in live.tolist()]
+        found = _stepped([bets[place] for place in chosen], tests[live], counts[live])
+        steps += zip(chosen, found, strict=True)
     return at_places(len(bets), steps)
 
 
-def _histograms(gathered: Gathered, group: Sequence[_Ready]) -> FloatArray:
-    """Histograms of windows, shape (N, B)."""
-    if group[0].frame.start is None:
-        seen = [(one.bet.seen, one.test.feature) for one in group]
-        found = (histogram_of(x.subject, x.vector, of) for x, of in seen)
-        return as_floats([counts for counts in found if counts is not None])
-    starts = [gathered.start(one.bet.seen) + (one.frame.start or 0) for one in group]
-    return as_floats(gathered.fields(np.array(starts), group[0].frame.shares.size))
+def _lists(bets: Sequence[Bet]) -> FloatArray:
+    """Histograms of items of ranked lists, shape (N, B)."""
+    found = (histogram_of(seen.subject, seen.vector, ITEMS) for _, _, seen, _ in bets)
+    return as_floats([counts for counts in found if counts is not None])
 
 
-def _stepped(group: Sequence[_Ready], counts: FloatArray) -> list[Step]:
-    if not group:
+def _stepped(bets: Sequence[Bet], tests: NDArray[np.void], counts: FloatArray) -> list[Step]:
+    """One step for each window; ``tests`` are its frames."""
+    if not bets:
         return []
     bins = counts.shape[1]
     fresh = np.concatenate([np.full(K, -np.inf), np.zeros(bins)]).tobytes()
-    memory = np.frombuffer(b"".join([one.bet.memory or fresh for one in group]))
-    memory = memory.reshape(len(group), K + bins)
-    dispersion = as_floats([one.test.dispersion for one in group])
+    memory = np.frombuffer(b"".join([bet.memory or fresh for bet in bets]))
+    memory = memory.reshape(len(bets), K + bins)
+    shares = [bet.share for bet in bets]
     after, found = update(
         Witnesses(ewma=np.ascontiguousarray(memory[:, K:]), wealth=as_floats(memory[:, :K])),
-        as_floats(counts / dispersion[:, None]),
-        shares=as_floats([one.frame.shares for one in group]),
-        allowance=as_floats([one.frame.allowance for one in group]),
-        decay=as_floats([one.test.decay for one in group]),
-        log_share=as_floats(log_shares([one.bet.share for one in group])[:, 0]),
+        as_floats(counts / tests["dispersion"][:, None]),
+        shares=np.ascontiguousarray(tests["shares"]),
+        allowance=np.ascontiguousarray(tests["allowance"]),
+        decay=np.ascontiguousarray(tests["decay"]),
+        log_share=as_floats(log_shares(shares)[:, 0]),
     )
     log_e = np.where(np.isfinite(found.log_m), found.log_m, 0.0)
     memories = cut(as_floats(np.concatenate([after.wealth, after.ewma], axis=1)))
-    columns = (memories, found.alarm.tolist(), log_e.tolist(), found.made.tolist())
-    return [
-        Step(kept, alarm, evidence, one.bet.share if made else 0.0)
-        for one, kept, alarm, evidence, made in zip(group, *columns, strict=True)
-    ]
+    spent = np.where(found.made, shares, 0.0)
+    columns = (memories, found.alarm.tolist(), log_e.tolist(), spent.tolist())
+    return list(map(Step, *columns))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Evidence, Reading, Recovery, Step
+from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step
 from streams.decide.detect.recovery import after_clean_windows
-from streams.decide.measure.drift_list import drifted, looked_at
+from streams.decide.measure.drift_list import Listed, listed_each
 from streams.decide.subject import Subject
 
 
@@ -34,18 +35,31 @@ class DriftList:
 
     def read(self, seen: Evidence) -> Reading:
         """How many features drifted, and which."""
-        names = tuple(drifted(seen.subject, seen.vector))
-        n = looked_at(seen.subject, seen.vector)
-        return Reading(n, float(len(names)), None, None, None, names=names)
+        (found,) = _listed([seen])
+        return Reading(
+            found.rows, float(len(found.names)), None, None, None, names=tuple(found.names)
+        )
 
     def bet(self, memory: bytes, seen: Evidence, *, share: float) -> Step | None:
         """Alarm on any name."""
-        if looked_at(seen.subject, seen.vector) == 0:
-            return None
-        return Step(b"", bool(drifted(seen.subject, seen.vector)), 0.0, 0.0)
+        return bet_all([Bet(self, memory, seen, share)])[0]
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Count windows without a name."""
-        if looked_at(seen.subject, seen.vector) == 0:
-            return None
-        return after_clean_windows(recovery, clean=not drifted(seen.subject, seen.vector))
+        (found,) = _listed([seen])
+        return after_clean_windows(recovery, clean=not found.names) if found.rows else None
+
+
+def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
+    """`DriftList.bet` of many windows at once.
+
+    Returns
+    -------
+    One step for each bet, None where its window has no evidence.
+    """
+    listed = _listed([bet.seen for bet in bets])
+    return [Step(b"", bool(own.names), 0.0, 0.0) if own.rows else None for own in listed]
+
+
+def _listed(every: Sequence[Evidence]) -> list[Listed]:
+    return listed_each([(seen.subject, seen.vector) for seen in every])

@@ -20,34 +20,41 @@ class Gathered:
     Parameters
     ----------
     seen
-        Of each test; tests of one window share one.
+        Of each of N tests; tests of one window share one.
+
+    Attributes
+    ----------
+    starts
+        Where the sums that each test sees begin, shape (N,).
+    served
+        Where the sums of its predictions begin; `NOWHERE` if it has none.
     """
 
     def __init__(self, seen: Iterable[Evidence]) -> None:
-        windows = {id(one): one for one in seen}
         parts: list[Ints] = []
-        self._starts: dict[int, tuple[int, int]] = {}
+        places: list[tuple[int, int]] = []
+        numbers: dict[int, int] = {}
+        rows: list[int] = []
         size = 0
-        for key, one in windows.items():
-            start, served = size, NOWHERE
-            parts.append(one.vector)
-            size += one.vector.size
-            if one.served is not None:
-                served = start
-                if one.served is not one.vector:
-                    served = size
-                    parts.append(one.served)
-                    size += one.served.size
-            self._starts[key] = (start, served)
+        for one in seen:
+            number = numbers.get(id(one))
+            if number is None:
+                number = numbers[id(one)] = len(places)
+                start, served = size, NOWHERE
+                parts.append(one.vector)
+                size += one.vector.size
+                if one.served is not None:
+                    served = start
+                    if one.served is not one.vector:
+                        served = size
+                        parts.append(one.served)
+                        size += one.served.size
+                places.append((start, served))
+            rows.append(number)
+        found = np.array(places, np.int64).reshape(-1, 2)[rows]
+        self.starts: Ints = found[:, 0]
+        self.served: Ints = found[:, 1]
         self._flat = np.concatenate([*parts, np.zeros(1, np.int64)])
-
-    def start(self, seen: Evidence) -> int:
-        """Where a window's own sums begin."""
-        return self._starts[id(seen)][0]
-
-    def served(self, seen: Evidence) -> int:
-        """Where the sums of its predictions begin; `NOWHERE` if it has none."""
-        return self._starts[id(seen)][1]
 
     def at(self, places: Ints) -> Ints:
         """What stands at places, of their shape; 0 at `NOWHERE`."""

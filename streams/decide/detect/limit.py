@@ -19,7 +19,8 @@ from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
 from streams.decide.detect.gather import Gathered, cut
-from streams.decide.detect.limit_bank import ManySums, Recipe, recipe_of, sums_of
+from streams.decide.detect.limit_bank import ROW as RECIPE
+from streams.decide.detect.limit_bank import ManySums, recipe_of, sums_of
 from streams.decide.detect.recovery import clear_of, reverse
 from streams.decide.levels import Level
 from streams.decide.measure.interval import interval_of
@@ -27,6 +28,18 @@ from streams.decide.subject import Subject
 
 CARE = "e-sr-care"
 """Detector of tests that are asked in hyper-care only."""
+
+
+ROW = np.dtype(
+    [
+        ("recipe", RECIPE),
+        ("limit", np.float64),
+        ("seasonal", np.int64),
+        ("below", np.int64),
+        ("dispersion", np.float64),
+    ]
+)
+"""A test as it stands in a bank of many: how its evidence is read, and what it asks."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class LimitTest:
 
     level: Level
     care: bool = False
-    _recipes: dict[Subject, Recipe | None] = field(
+    _rows: dict[Subject, bytes | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -104,14 +117,19 @@ class LimitTest:
         sums = seen.sums(self.part, self.metric, self.feature)
         return None if sums is None or sums.n <= 0 else sums
 
-    def recipe(self, seen: Evidence) -> Recipe | None:
-        """How the evidence is read of a window; None where there is none."""
-        subject, recipes = seen.subject, self._recipes
-        if subject not in recipes:
-            layout = subject.layout(self.part)
-            recipes[subject] = recipe_of(layout, subject.inputs, self.metric, self.feature)
-        recipe = recipes[subject]
-        return None if recipe is None or (recipe.beside and seen.served is None) else recipe
+    def row(self, subject: Subject) -> bytes | None:
+        """The test as it stands in a bank, an entry of `ROW`; None where panes have no evidence."""
+        rows = self._rows
+        if subject not in rows:
+            layout, level = subject.layout(self.part), self.level
+            recipe = recipe_of(layout, subject.inputs, self.metric, self.feature)
+            asked = (level.limit, level.season is not None, level.worse == "below")
+            rows[subject] = (
+                None
+                if recipe is None
+                else np.array([(recipe, *asked, level.dispersion)], ROW).tobytes()
+            )
+        return rows[subject]
 
     def limit(self, seen: Evidence) -> float:
         """The level for the window."""
@@ -125,31 +143,27 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     -------
     One step for each bet, None where its window has no evidence.
     """
-    gathered = Gathered(bet.seen for bet in bets)
-    asked = [(place, cast(LimitTest, bet.test).recipe(bet.seen)) for place, bet in enumerate(bets)]
-    known = [(place, recipe) for place, recipe in asked if recipe is not None]
-    if not known:
+    rows = [cast(LimitTest, bet.test).row(bet.seen.subject) for bet in bets]
+    asked = np.flatnonzero([row is not None for row in rows])
+    if not asked.size:
         return [None] * len(bets)
-    chosen = [bets[place] for place, _ in known]
-    sums = sums_of(
-        gathered,
-        [recipe for _, recipe in known],
-        np.array([gathered.start(bet.seen) for bet in chosen]),
-        np.array([gathered.served(bet.seen) for bet in chosen]),
-    )
+    gathered = Gathered(bet.seen for bet in bets)
+    tests = np.frombuffer(b"".join(filter(None, rows)), ROW)
+    sums = sums_of(gathered, tests["recipe"], asked)
     live = np.flatnonzero(sums.n > 0)
-    found = _stepped([chosen[row] for row in live.tolist()], sums.of(live))
-    return at_places(len(bets), zip([known[row][0] for row in live], found, strict=True))
+    places = asked[live].tolist()
+    found = _stepped([bets[place] for place in places], tests[live], sums.of(live))
+    return at_places(len(bets), zip(places, found, strict=True))
 
 
-def _stepped(bets: Sequence[Bet], sums: ManySums) -> list[Step]:
-    """One step of the budgeted e-SR for each of the sums."""
+def _stepped(bets: Sequence[Bet], tests: np.ndarray, sums: ManySums) -> list[Step]:
+    """One step of the budgeted e-SR for each of the sums; ``tests`` is an array of `ROW`."""
     if not bets:
         return []
-    tests = [cast(LimitTest, bet.test) for bet in bets]
-    limits = as_floats([test.limit(bet.seen) for test, bet in zip(tests, bets, strict=True)])
-    below = np.array([test.level.worse == "below" for test in tests])
-    dispersion = as_floats([test.level.dispersion for test in tests])
+    limits = tests["limit"].copy()
+    for row in np.flatnonzero(tests["seasonal"]).tolist():
+        limits[row] = cast(LimitTest, bets[row].test).limit(bets[row].seen)
+    below, dispersion = tests["below"] != 0, tests["dispersion"]
     increments = np.empty((len(bets), K))
     sides: tuple[Side, ...] = ("above", "below")
     for squares in (False, True):
@@ -163,8 +177,8 @@ def _stepped(bets: Sequence[Bet], sums: ManySums) -> list[Step]:
     after = e_sr.step(wealth, increments / dispersion[:, None], log_share=shares)
     memories, log_m = cut(after), log_mean_exp(after).tolist()
     return [
-        Step(memory, evidence >= 0.0, evidence, bet.share)
-        for bet, memory, evidence in zip(bets, memories, log_m, strict=True)
+        Step(memory, evidence >= 0.0, evidence, share)
+        for (_, _, _, share), memory, evidence in zip(bets, memories, log_m, strict=True)
     ]
 
 

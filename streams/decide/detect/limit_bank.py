@@ -21,17 +21,33 @@ class Recipe(NamedTuple):
 
     ``places`` are those of up to three counts of events, of two sums and of one sum of squares;
     ``signs`` are of the counts. Where ``beside``, events are counted in the predictions. A
-    quantity that was scaled from [``low``, ``low`` + ``span``] is scaled back.
+    quantity that was scaled from [``low``, ``low`` + ``span``] is scaled back. The fields are those
+    of `ROW`.
     """
 
     places: tuple[int, ...]
-    signs: tuple[float, ...]
+    signs: tuple[int, ...]
     scales: tuple[float, float]
     beside: bool
     squares: bool
     low: float
     span: float
     hi: float
+
+
+ROW = np.dtype(
+    [
+        ("places", np.int64, 6),
+        ("signs", np.int64, 3),
+        ("scales", np.float64, 2),
+        ("beside", np.int64),
+        ("squares", np.int64),
+        ("low", np.float64),
+        ("span", np.float64),
+        ("hi", np.float64),
+    ]
+)
+"""A recipe as it stands in an array of many."""
 
 
 class ManySums(NamedTuple):
@@ -78,9 +94,7 @@ def recipe_of(layout: Layout, inputs: Layout, metric: str, feature: str) -> Reci
                 *_padded([layout.start(name) for name in bad], 2),
                 layout.start(squares) if squares else NOWHERE,
             ),
-            signs=tuple(
-                float(x) for x in _padded([-1 if x[0] == "-" else 1 for x in quantity.of], 3, 0)
-            ),
+            signs=tuple(_padded([-1 if x[0] == "-" else 1 for x in quantity.of], 3, 0)),
             scales=(scale_of(layout, bad[0]), scale_of(layout, squares) if squares else 1.0),
             beside=False,
             squares=bool(squares),
@@ -91,23 +105,23 @@ def recipe_of(layout: Layout, inputs: Layout, metric: str, feature: str) -> Reci
     return None
 
 
-def sums_of(gathered: Gathered, recipes: list[Recipe], starts: Ints, served: Ints) -> ManySums:
-    """The sums of N recipes, of windows that begin at ``starts`` (N,), predictions at ``served``.
+def sums_of(gathered: Gathered, recipes: np.ndarray, asked: Ints) -> ManySums:
+    """The sums of N recipes, an array of `ROW`, of the windows of the tests ``asked`` (N,).
 
-    Every number is that of `detectors.quantities.sums_of`, bit for bit.
+    Every number is that of `detectors.quantities.sums_of`, bit for bit; there is no event where
+    the predictions that should be counted are not known.
     """
-    places = np.array([recipe.places for recipe in recipes], np.int64)
-    signs = np.array([recipe.signs for recipe in recipes])
-    numbers = np.array([(*one.scales, one.low, one.span, one.hi) for one in recipes])
-    beside = np.array([recipe.beside for recipe in recipes])
-    squares = np.array([recipe.squares for recipe in recipes])
+    places, beside = recipes["places"], recipes["beside"] != 0
+    starts, served = gathered.starts[asked], gathered.served[asked]
     first = np.repeat(starts[:, None], places.shape[1], axis=1)
     first[:, :3] = np.where(beside, served, starts)[:, None]
     entries = gathered.at(np.where(places == NOWHERE, NOWHERE, places + first))
-    n: Ints = (entries[:, :3] * signs.astype(np.int64)).sum(axis=1)
-    scale_s, scale_q, low, span, hi = numbers.T
-    s = scaled(entries[:, 3], scale_s) + scaled(entries[:, 4], scale_s)
-    q = scaled(entries[:, 5], scale_q)
+    n: Ints = (entries[:, :3] * recipes["signs"]).sum(axis=1)
+    n[beside & (served == NOWHERE)] = 0
+    squares, scales = recipes["squares"] != 0, recipes["scales"]
+    low, span, hi = recipes["low"], recipes["span"], recipes["hi"]
+    s = scaled(entries[:, 3], scales[:, 0]) + scaled(entries[:, 4], scales[:, 0])
+    q = scaled(entries[:, 5], scales[:, 1])
     moved = squares & ~((low == 0.0) & (span == 1.0))
     if moved.any():
         q = np.where(moved, n * low**2 + span * (2 * low * s + span * q), q)
@@ -129,7 +143,7 @@ def _beside(layout: Layout, inputs: Layout, field: str, squares: str, hi: float)
             NOWHERE,
             layout.start(squares) if squares else NOWHERE,
         ),
-        signs=(1.0, 0.0, 0.0),
+        signs=(1, 0, 0),
         scales=(scale_of(layout, field), scale_of(layout, squares) if squares else 1.0),
         beside=True,
         squares=bool(squares),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from detectors.answers import item_lists
+from detectors.answers import WHOLE, item_lists
 from detectors.arrays import FloatArray, as_floats
 from detectors.calibration.pit import level_reference
 from detectors.drift import js, psi, tv
@@ -34,6 +35,8 @@ PIT = ""
 
 ANSWERS = {SCORE: "score", CLASS: "class", ITEMS: "items"}
 """Fields of histograms that are of no feature, in input panes."""
+
+Metrics: TypeAlias = list[Metric]
 
 SUBJECTS = 1 << 16
 """So many streams' features are remembered with what they are compared with."""
@@ -125,29 +128,85 @@ def _rows_of(subject: Subject, feature: str) -> FloatArray:
     return as_floats(reference / dispersion_of(subject, feature))
 
 
-class Alike(NamedTuple):
-    """Features with as many bins, and their histograms, each of shape (F, B)."""
+class _Frame(NamedTuple):
+    """Features of a stream with as many bins, and where their histograms stand in an input pane.
+
+    ``starts`` has the first entry of each; so many entries are a row (``unit``), and so many rows
+    worth an independent one, all of shape (F, 1). ``reference`` is in independent rows, (F, B).
+    """
 
     features: tuple[str, ...]
+    starts: Ints
+    unit: FloatArray
+    dispersion: FloatArray
+    reference: FloatArray
+
+
+@lru_cache(maxsize=SUBJECTS)
+def _frames(subject: Subject) -> tuple[_Frame, ...]:
+    groups: defaultdict[int, list[tuple[str, FloatArray]]] = defaultdict(list)
+    for feature in drifting(subject):
+        if histogram_name(feature) in subject.inputs:
+            reference = _rows_of(subject, feature)
+            groups[reference.size].append((feature, reference))
+    found = []
+    for group in groups.values():
+        features = tuple(feature for feature, _ in group)
+        columns = (
+            [subject.inputs.start(histogram_name(name)) for name in features],
+            [float(WHOLE) if name == ITEMS else 1.0 for name in features],
+            [dispersion_of(subject, name) for name in features],
+        )
+        starts, unit, dispersion = (np.array(column)[:, None] for column in columns)
+        reference = np.stack([reference for _, reference in group])
+        found.append(_Frame(features, starts, unit, dispersion, reference))
+    return tuple(found)
+
+
+class Row(NamedTuple):
+    """A feature of one of many windows."""
+
+    window: int
+    subject: Subject
+    feature: str
+
+
+class Alike(NamedTuple):
+    """Features of windows with as many bins, and their histograms, each of shape (R, B).
+
+    So many rows are worth an independent one (``dispersion``), shape (R,).
+    """
+
+    rows: tuple[Row, ...]
+    dispersion: FloatArray
     both: Compared
 
 
-def alike(subject: Subject, vector: Ints, features: Iterable[str]) -> list[Alike]:
-    """Features that can be compared, by the number of their bins: measures take many at once."""
-    groups: defaultdict[int, list[tuple[str, Compared]]] = defaultdict(list)
-    for feature in features:
-        both = compared(subject, vector, feature)
-        if both is not None:
-            groups[both.window.size].append((feature, both))
+def alike(windows: Sequence[tuple[Subject, Ints]]) -> list[Alike]:
+    """Features of windows that can be compared, by the number of their bins: measures take many
+    at once."""
+    groups: defaultdict[int, list[Alike]] = defaultdict(list)
+    for place, (subject, vector) in enumerate(windows):
+        for frame in _frames(subject):
+            bins = frame.reference.shape[1]
+            counts = vector[frame.starts + np.arange(bins)] / frame.unit
+            filled = np.flatnonzero(np.rint(counts.sum(axis=-1)) > 0.0)
+            if filled.size == 0:
+                continue
+            rows = tuple(Row(place, subject, frame.features[i]) for i in filled.tolist())
+            window = as_floats((counts / frame.dispersion)[filled])
+            both = Compared(window, as_floats(frame.reference[filled]))
+            groups[bins].append(Alike(rows, as_floats(frame.dispersion[filled, 0]), both))
     return [
         Alike(
-            tuple(feature for feature, _ in group),
+            tuple(chain.from_iterable(part.rows for part in parts)),
+            np.concatenate([part.dispersion for part in parts]),
             Compared(
-                np.stack([both.window for _, both in group]),
-                np.stack([both.reference for _, both in group]),
+                np.concatenate([part.both.window for part in parts]),
+                np.concatenate([part.both.reference for part in parts]),
             ),
         )
-        for group in groups.values()
+        for parts in groups.values()
     ]
 
 
@@ -164,7 +223,7 @@ def tv_metric(
     if both is None:
         return None
     low, high = tv.interval(*both, LEVEL)
-    rows = _rows(subject, both.window, feature)
+    rows = round(float(both.window.sum()) * dispersion_of(subject, feature))
     ends = (float(tv.corrected(*both)), float(low), float(high))
     return _tv(subject, feature, rows, ends, eps=eps, name=name)
 
@@ -180,7 +239,11 @@ def _tv(
 ) -> Metric:
     """The metric of a distance and its interval."""
     value, low, high = (number(end) for end in ends)
-    shown = Metric(
+    verdict = judge(low, high, eps)
+    more = None
+    if verdict is Verdict.CANNOT_TELL:
+        more = needed(rows, (value, low, high), _total(subject, feature), eps)
+    return Metric(
         name=name,
         feature=feature,
         n=rows,
@@ -188,45 +251,41 @@ def _tv(
         low=low,
         high=high,
         budget=eps,
-        verdict=judge(low, high, eps),
+        verdict=verdict,
+        needed=more,
     )
-    if shown.verdict is not Verdict.CANNOT_TELL:
-        return shown
-    return shown.model_copy(update={"needed": needed(shown, _total(subject, feature), eps)})
 
 
-def needed(shown: Metric, reference: float, eps: float) -> int | None:
+def needed(
+    n: int, shown: tuple[float | None, float | None, float | None], reference: float, eps: float
+) -> int | None:
     """How many more rows a verdict on a distance is expected to take.
 
     A plan: the interval narrows with the root of the rows. None where no number would do, because
     the distance is ``eps`` itself or the reference of so many rows is too small to tell.
 
+    Parameters
+    ----------
+    shown
+        The distance of ``n`` rows, and the ends of its interval.
+
     Examples
     --------
-    >>> shown = Metric(name="tv", n=100, value=0.0, low=0.0, high=0.2)
-    >>> needed(shown, 10_000, 0.05), needed(shown, 1_000, 0.05)
-    (1783, None)
+    >>> [needed(100, (0.0, 0.0, 0.2), rows, 0.05) for rows in (10_000, 1_000)]
+    [1783, None]
     """
-    if shown.value is None or shown.low is None or shown.high is None:
+    value, low, high = shown
+    if value is None or low is None or high is None:
         return None
-    gap = abs(eps - shown.value)
-    half = shown.high - shown.value if shown.value < eps else shown.value - shown.low
+    gap = abs(eps - value)
+    half = high - value if value < eps else value - low
     if gap == 0.0 or half <= 0.0:
         return None
-    scale = (1.0 / shown.n + 1.0 / reference) * (gap / half) ** 2 - 1.0 / reference
-    return max(math.ceil(1.0 / scale) - shown.n, 1) if scale > 0.0 else None
+    scale = (1.0 / n + 1.0 / reference) * (gap / half) ** 2 - 1.0 / reference
+    return max(math.ceil(1.0 / scale) - n, 1) if scale > 0.0 else None
 
 
-class _Row(NamedTuple):
-    """A feature of one of many windows."""
-
-    window: int
-    subject: Subject
-    feature: str
-    both: Compared
-
-
-def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[list[Metric]]:
+def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[Metrics]:
     """For each window PSI, JS and TV of every feature, of the score, and of predicted classes or
     items.
 
@@ -234,15 +293,9 @@ def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[list[Metric]]:
     exceeds once in a hundred. It is shown, not judged: a verdict needs a distance that matters,
     which total variation has.
     """
-    groups: defaultdict[int, list[_Row]] = defaultdict(list)
-    for place, (subject, vector) in enumerate(windows):
-        for feature in drifting(subject):
-            both = compared(subject, vector, feature)
-            if both is not None:
-                groups[both.window.size].append(_Row(place, subject, feature, both))
-    found: dict[tuple[int, str], list[Metric]] = {}
-    for rows in groups.values():
-        for row, own in zip(rows, _three(rows), strict=True):
+    found: dict[tuple[int, str], Metrics] = {}
+    for group in alike(windows):
+        for row, own in zip(group.rows, _three(group), strict=True):
             found[row.window, row.feature] = own
     return [
         [metric for name in drifting(subject) for metric in found.get((place, name), ())]
@@ -250,40 +303,34 @@ def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[list[Metric]]:
     ]
 
 
-def _three(rows: Sequence[_Row]) -> list[list[Metric]]:
+def _three(group: Alike) -> list[Metrics]:
     """PSI, JS and TV of features with as many bins."""
-    both = Compared(
-        np.stack([row.both.window for row in rows]), np.stack([row.both.reference for row in rows])
-    )
-    served = [_rows(row.subject, row.both.window, row.feature) for row in rows]
-    sizes = [tuple(max(size_of(counts), 1) for counts in row.both) for row in rows]
-    found: list[list[Metric]] = [[] for _ in rows]
+    both, bins = group.both, group.both.window.shape[1]
+    sums = [as_floats(counts.sum(axis=-1)) for counts in both]
+    served = [round(rows) for rows in (sums[0] * group.dispersion).tolist()]
+    sizes = [tuple(max(round(rows), 1) for rows in own) for own in zip(*sums, strict=True)]
+    found: list[Metrics] = [[] for _ in group.rows]
     for name, measure in (("psi", psi), ("js", js)):
         columns = (measure.corrected(*both), *measure.interval(*both, LEVEL))
         for place, ends in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
             value, low, high = (number(end) for end in ends)
-            n, m = sizes[place]
             found[place].append(
                 Metric(
                     name=name,
-                    feature=rows[place].feature,
+                    feature=group.rows[place].feature,
                     n=served[place],
                     value=value,
                     low=low,
                     high=high,
-                    budget=number(measure.threshold(n, m, both.window.shape[1], NULL_LEVEL)),
+                    budget=number(measure.threshold(*sizes[place], bins, NULL_LEVEL)),
                 )
             )
     columns = (tv.corrected(*both), *tv.interval(*both, LEVEL))
-    for place, (value, low, high) in enumerate(zip(*(x.tolist() for x in columns), strict=True)):
-        subject, feature = rows[place].subject, rows[place].feature
+    for place, ends in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        _, subject, feature = group.rows[place]
         eps = eps_of(subject, feature)
-        found[place].append(_tv(subject, feature, served[place], (value, low, high), eps=eps))
+        found[place].append(_tv(subject, feature, served[place], ends, eps=eps))
     return found
-
-
-def _rows(subject: Subject, window: FloatArray, feature: str) -> int:
-    return round(float(window.sum()) * dispersion_of(subject, feature))
 
 
 def _total(subject: Subject, feature: str) -> float:

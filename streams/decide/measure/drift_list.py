@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from detectors.distributions import chi2_sf
 from detectors.drift import chi_square, tv
 from detectors.drift.bh import bh
 from detectors.summary import Ints
-from streams.decide.measure.drift import Compared, alike, drifting, eps_of, histogram_of, size_of
+from streams.decide.measure.drift import Alike, Compared, alike, drifting, eps_of
 from streams.decide.subject import Subject
 
 FALSE_NAMES = 0.01
@@ -21,8 +25,29 @@ ROWS_PER_BIN = 5
 """Rows of the window for each bin, below which nothing is said of a feature."""
 
 
+class Listed(NamedTuple):
+    """What drifted in a window, in order of name, and the rows of its largest histogram that has a
+    reference; 0 where there is none."""
+
+    rows: int
+    names: list[str]
+
+
+class _Chance(NamedTuple):
+    """A feature, whether it is as far away as matters, and the chance of that without drift."""
+
+    feature: str
+    far: bool
+    p: float
+
+
 def drifted(subject: Subject, vector: Ints) -> list[str]:
-    """Features, score and answers of a window that differ from the reference, in order of name.
+    """The names of `listed_each` for one window."""
+    return listed_each([(subject, vector)])[0].names
+
+
+def listed_each(windows: Sequence[tuple[Subject, Ints]]) -> list[Listed]:
+    """Features, score and answers of windows that differ from the reference.
 
     A name is listed if its chi-square passes Benjamini-Hochberg over all of the window, its
     distance in total variation is as large as what matters, and there are rows enough. The list
@@ -32,48 +57,64 @@ def drifted(subject: Subject, vector: Ints) -> list[str]:
     ----------
     .. [1] Benjamini, Hochberg, Controlling the false discovery rate, JRSS-B 57, 1995.
     """
-    names = drifting(subject) if subject.whole else ()
-    groups = alike(subject, vector, names)
-    far = {
-        feature
-        for group in groups
-        for feature, distance in zip(
-            group.features, tv.corrected(*group.both).tolist(), strict=True
-        )
-        if distance >= eps_of(subject, feature)
-    }
-    if not far:
-        return []
-    chances = {
-        feature: _p_value(Compared(*pair))
-        for group in groups
-        for feature, *pair in zip(group.features, *group.both, strict=True)
-    }
-    seen = [feature for feature in names if feature in chances]
-    rejected = bh([chances[feature] for feature in seen], FALSE_NAMES)
+    groups = alike(windows)
+    far = [_far(group) for group in groups]
+    rows, names = [0] * len(windows), [list[str]() for _ in windows]
+    for group in groups:
+        sizes = np.rint(group.both.window.sum(axis=-1) * group.dispersion).tolist()
+        for row, size in zip(group.rows, sizes, strict=True):
+            rows[row.window] = max(rows[row.window], int(size))
+    for place, chances in _chances(groups, far).items():
+        rejected = bh([one.p for one in chances], FALSE_NAMES).tolist()
+        known = {x.feature for x, yes in zip(chances, rejected, strict=True) if x.far and yes}
+        names[place] = [name for name in drifting(windows[place][0]) if name in known]
+    return [Listed(*own) for own in zip(rows, names, strict=True)]
+
+
+def _far(group: Alike) -> list[bool]:
+    """Whether features are as far from the reference as matters."""
+    distances = tv.corrected(*group.both).tolist()
     return [
-        name for name, found in zip(seen, rejected.tolist(), strict=True) if found and name in far
+        distance >= eps_of(row.subject, row.feature)
+        for row, distance in zip(group.rows, distances, strict=True)
     ]
 
 
-def looked_at(subject: Subject, vector: Ints) -> int:
-    """Rows of the largest histogram of a window that has a reference; 0 where there is none."""
-    found = (histogram_of(subject, vector, name) for name in drifting(subject))
-    return max((size_of(counts) for counts in found if counts is not None), default=0)
+def _chances(groups: Sequence[Alike], far: Sequence[Sequence[bool]]) -> dict[int, list[_Chance]]:
+    """All features of the windows in which any is far away."""
+    found: defaultdict[int, list[_Chance]] = defaultdict(list)
+    moved = {
+        row.window
+        for group, own in zip(groups, far, strict=True)
+        for row, yes in zip(group.rows, own, strict=True)
+        if yes
+    }
+    for group, own in zip(groups, far, strict=True):
+        asked = [place for place, row in enumerate(group.rows) if row.window in moved]
+        both = Compared(group.both.window[asked], group.both.reference[asked])
+        for place, p in zip(asked, _p_values(both), strict=True):
+            row = group.rows[place]
+            found[row.window].append(_Chance(row.feature, own[place], p))
+    return found
 
 
-def _p_value(both: Compared) -> float:
+def _p_values(both: Compared) -> list[float]:
     """Chance of so large a chi-square without drift; NaN where too few rows tell.
 
     Where it is surely above `FALSE_NAMES`, no list has the feature, and 1 is given instead.
     """
-    window, known = chi_square.pool(*both)
-    if window.size < 2 or float(window.sum()) < ROWS_PER_BIN * window.size:
-        return math.nan
-    found, freedom = (
-        chi_square.statistic(window, known),
-        chi_square.degrees_of_freedom(window, known),
-    )
-    if freedom >= 1.0 and found < SURELY * chi_square.threshold(int(freedom) + 1, FALSE_NAMES):
-        return 1.0
-    return float(chi2_sf(found, freedom))
+    pooled = chi_square.pool(*both)
+    found = chi_square.statistic(pooled.window, pooled.reference)
+    freedom = chi_square.degrees_of_freedom(pooled.window, pooled.reference)
+    told = (pooled.bins >= 2) & (pooled.window.sum(axis=-1) >= ROWS_PER_BIN * pooled.bins)
+    chances = np.where(told, 1.0, np.nan)
+    for degrees in np.unique(freedom[told]).tolist():
+        own = np.flatnonzero(told & (freedom == degrees))
+        if degrees >= 1.0:
+            least = SURELY * chi_square.threshold(int(degrees) + 1, FALSE_NAMES)
+            own = own[~(found[own] < least)]
+        # One by one: a row of several would be worked out as exactly as the worst of them needs.
+        for row in own.tolist():
+            chances[row] = float(chi2_sf(found[row], degrees))
+    known: list[float] = chances.tolist()
+    return known

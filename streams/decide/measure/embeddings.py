@@ -57,16 +57,19 @@ def metric(subject: Subject, vector: Ints, name: str) -> Metric | None:
     filled = [(c, r) for c, r in pairs if float(c.sum()) > 0.0]
     ends = [tv.interval(c, r, LEVEL / len(pairs)) for c, r in filled]
     low, high = (number(max(float(end[side]) for end in ends)) for side in (0, 1))
-    shown = Metric(
+    value = number(max(float(tv.corrected(c, r)) for c, r in filled))
+    n, verdict = rows_with(subject, vector, name), judge(low, high, eps)
+    more = None
+    if verdict is Verdict.CANNOT_TELL:
+        more = needed(n, (value, low, high), float(pairs[0][1].sum()), eps)
+    return Metric(
         name=DRIFT,
         feature=name,
-        n=rows_with(subject, vector, name),
-        value=number(max(float(tv.corrected(c, r)) for c, r in filled)),
+        n=n,
+        value=value,
         low=low,
         high=high,
         budget=eps,
-        verdict=judge(low, high, eps),
+        verdict=verdict,
+        needed=more,
     )
-    if shown.verdict is not Verdict.CANNOT_TELL:
-        return shown
-    return shown.model_copy(update={"needed": needed(shown, float(pairs[0][1].sum()), eps)})

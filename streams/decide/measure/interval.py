@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from detectors.arrays import FloatArray
 from detectors.bets.grid import Side
 from detectors.intervals import mean_interval_of_one, wilson_of_one
-from detectors.metrics.estimate import Estimate
 from detectors.planning import needed_binary
 from detectors.quantities import Sums
 from schemas.windows import Metric, Verdict
@@ -128,7 +129,7 @@ def metric_of(
         So many events that depend on each other count as one.
     """
     low, high = interval_of(sums, dispersion)
-    verdict, undecided = _judged(low, high, budget, floor)
+    verdict, undecided = judged(low, high, budget, floor)
     open_ = [needed(sums, level, dispersion) for level in undecided]
     return Metric(
         name=name,
@@ -146,24 +147,26 @@ def metric_of(
     )
 
 
-def _judged(
+def judged(
     low: float | None, high: float | None, budget: float | None, floor: float | None
 ) -> tuple[Verdict | None, list[float]]:
     """The verdict between a budget and a floor, and the levels about which nothing can be told."""
+    if budget is None and floor is None:
+        return None, []
     sides: tuple[tuple[float | None, Side], ...] = ((budget, "above"), (floor, "below"))
     found = [
         (verdict, level)
         for level, worse in sides
         if level is not None and (verdict := judge(low, high, level, worse)) is not None
     ]
-    verdict = worst([one for one, _ in found]) if found else None
+    verdict = worst([one for one, _ in found])
     return verdict, [level for one, level in found if one is Verdict.CANNOT_TELL]
 
 
 def estimated(
     name: str,
     n: int,
-    estimate: Estimate,
+    estimate: Iterable[FloatArray | float],
     *,
     feature: str = "",
     budget: float | None = None,
@@ -176,12 +179,12 @@ def estimated(
     n
         Events behind it.
     estimate
-        Value and interval, of shape ().
+        Value, lower and upper end, each a number or of shape ().
     budget, floor
         Highest and lowest acceptable level; None where there is none.
     """
     value, low, high = (number(float(end)) for end in estimate)
-    verdict, undecided = _judged(low, high, budget, floor)
+    verdict, undecided = judged(low, high, budget, floor)
     open_ = [_needed_to_narrow(n, value, low, high, level) for level in undecided]
     return Metric(
         name=name,

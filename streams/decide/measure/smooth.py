@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.arrays import as_floats
 from detectors.metrics import auc
 from detectors.metrics.confusion import confusion
 from detectors.metrics.estimate import Estimate
@@ -58,10 +57,10 @@ def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[list[Metric]]:
                 alike[counts.shape[1], rows].append((place, counts))
         for (_, rows), some in alike.items():
             shown = _of_counts(np.stack([counts for _, counts in some], axis=1), metric, rows)
-            for (place, _), n, *ends in zip(some, shown.n, *shown.estimate, strict=True):
+            columns = (column.tolist() for column in (shown.n, *shown.estimate))
+            for (place, _), n, *ends in zip(some, *columns, strict=True):
                 floor = getattr(windows[place][0].policy.floors, metric)
-                own = Estimate(*(as_floats(end) for end in ends))
-                found[place].append(estimated(metric, int(n), own, floor=floor))
+                found[place].append(estimated(metric, n, ends, floor=floor))
     return found
 
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import numpy as np
 
 from detectors.fairness.gaps import LEAST
-from detectors.outcomes import classes_of
 from detectors.outcomes.contract import DELAYS_MS
-from detectors.outcomes.feedback import WEIGHTED_METRICS, sources_of
-from detectors.quantities import (
-    CLASS_METRICS,
-    FEATURE_METRICS,
-    INPUT_METRICS,
-    LABEL_METRICS,
-    TOLD_METRICS,
-    sums_of,
-)
+from detectors.outcomes.feedback import WEIGHTED_METRICS
 from detectors.summary import Ints
 from schemas.ids import content_id
 from schemas.predictions import Arm
@@ -29,7 +19,6 @@ from schemas.summaries import Part
 from schemas.windows import Bin, Coverage, Metric, Verdict, WindowResult
 from streams.decide.completeness import UNKNOWN, Expected
 from streams.decide.keys import WindowKey
-from streams.decide.levels import Level, feature_levels
 from streams.decide.measure import (
     calibration,
     drift,
@@ -45,6 +34,7 @@ from streams.decide.measure import (
 from streams.decide.measure.awaited import awaited
 from streams.decide.measure.interval import metric_of, worst
 from streams.decide.measure.labels import LABEL_RATE, sums_beside, weighted
+from streams.decide.measure.rates import Rates, levels_of, rates_each
 from streams.decide.measure.shed import lacks, marked, shed
 from streams.decide.subject import Subject
 
@@ -55,22 +45,35 @@ def window_id(key: WindowKey) -> str:
 
 
 class Shared(NamedTuple):
-    """Metrics of a window that are worked out for many windows at once."""
+    """What of a window is worked out for many windows at once."""
 
+    rates: Rates
     drift: list[Metric]
+    drifted: list[str]
     calibration: list[Metric]
     smooth: list[Metric]
 
 
-def shared_each(windows: Sequence[tuple[Subject, Ints, Ints]]) -> list[Shared]:
-    """The same of windows, each with its inputs and labels."""
-    of_labels = [(subject, labels) for subject, _, labels in windows]
+def shared_each(windows: Sequence[tuple[Subject, Ints, Ints, int]]) -> list[Shared]:
+    """The same of windows, each with its inputs, its labels and its start."""
+    of_inputs = [(subject, inputs) for subject, inputs, _, _ in windows]
+    of_labels = [(subject, labels) for subject, _, labels, _ in windows]
     columns = (
-        drift.metrics_each([(subject, inputs) for subject, inputs, _ in windows]),
+        rates_each(windows),
+        drift.metrics_each(of_inputs),
+        _drifted_each(of_inputs),
         calibration.metrics_each([(subject.labels, labels) for subject, labels in of_labels]),
         smooth.metrics_each(of_labels),
     )
     return [Shared(*own) for own in zip(*columns, strict=True)]
+
+
+def _drifted_each(windows: Sequence[tuple[Subject, Ints]]) -> list[list[str]]:
+    """Names of what drifted in each window, none of a segment."""
+    whole = [place for place, (subject, _) in enumerate(windows) if subject.whole]
+    listed = drift_list.listed_each([windows[place] for place in whole])
+    found = {place: own.names for place, own in zip(whole, listed, strict=True)}
+    return [found.get(place, []) for place in range(len(windows))]
 
 
 def window_result(
@@ -108,11 +111,10 @@ def window_result(
         What `shared_each` gives for it, where that was worked out for many windows.
     """
     if shared is None:
-        (shared,) = shared_each([(subject, inputs, labels)])
+        (shared,) = shared_each([(subject, inputs, labels, key.start_ms)])
     known = coverage(subject, inputs, labels, matured=matured, expected=expected)
     lost = shed(subject, inputs)
-    seen = _input_metrics(subject, inputs, key.start_ms, beside.get(Part.INPUT))
-    seen += shared.drift
+    seen = _input_metrics(subject, inputs, beside.get(Part.INPUT), shared)
     of_labels = _label_metrics(
         subject, inputs, labels, known, key.start_ms, beside.get(Part.LABEL), shared
     )
@@ -146,7 +148,7 @@ def window_result(
         coverage=known,
         verdict=verdict,
         metrics=metrics,
-        drifted=[] if lacks(lost, subject, "drift_list") else drift_list.drifted(subject, inputs),
+        drifted=[] if lacks(lost, subject, "drift_list") else shared.drifted,
         drifted_so_far=list(drifted),
         reliability=_reliability(subject, labels),
         revision=revision,
@@ -200,22 +202,12 @@ def _label_metrics(
     beside: fairness.Beside | None,
     shared: Shared,
 ) -> list[Metric]:
-    found = [
-        metric_of(name, sums, **_levels(subject, name, start_ms))
-        for name in LABEL_METRICS
-        if (sums := sums_of(subject.labels, labels, name)) is not None
-    ]
-    found += [
-        metric_of(name, sums, feature=of, **_levels(subject, name, start_ms, of))
-        for of in classes_of(subject.policy, subject.reference)
-        for name in CLASS_METRICS
-        if (sums := sums_of(subject.labels, labels, name, of)) is not None
-    ]
-    found += shared.calibration
+    found = [*shared.rates.labels, *shared.calibration]
     found += drift.pit(subject, labels)
     found += shared.smooth
     found += fairness.metrics(subject, labels, beside, Part.LABEL)
-    found += _told(subject, inputs, labels, start_ms)
+    found += shared.rates.told
+    found += _weighted(subject, inputs, labels, start_ms)
     came = _label_rate(subject, inputs, labels, known, start_ms)
     floor = subject.policy.labels.coverage
     if known.matured and known.share >= floor:
@@ -224,21 +216,14 @@ def _label_metrics(
     return [_undecided(metric, missing) for metric in found] + came
 
 
-def _told(subject: Subject, inputs: Ints, labels: Ints, start_ms: int) -> list[Metric]:
-    """What is known of the labels themselves, and errors weighted by their propensity."""
-    sources = sources_of(subject.policy)
-    found = [
-        metric_of(name, sums, feature=of, **_levels(subject, name, start_ms, of))
-        for of in ("", *sources)
-        for name in TOLD_METRICS
-        if (sums := sums_of(subject.labels, labels, name, of)) is not None and sums.n > 0
-    ]
+def _weighted(subject: Subject, inputs: Ints, labels: Ints, start_ms: int) -> list[Metric]:
+    """Errors weighted by their propensity."""
     levels = [
-        (name, level["budget"], level["dispersion"])
+        (name, own.at(subject, start_ms)[0], own.dispersion)
         for name in WEIGHTED_METRICS
-        for level in (_levels(subject, name, start_ms),)
+        for own in (levels_of(subject, name),)
     ]
-    return found + weighted(subject.inputs, inputs, subject.labels, labels, levels)
+    return weighted(subject.inputs, inputs, subject.labels, labels, levels)
 
 
 def _label_rate(
@@ -248,8 +233,9 @@ def _label_rate(
     sums = sums_beside(subject.inputs, inputs, subject.labels, labels, LABEL_RATE)
     if sums is None or not 0 <= sums.s <= sums.n or sums.n == 0:
         return []
-    level = _levels(subject, LABEL_RATE, start_ms)
-    metric = metric_of(LABEL_RATE, sums, **level)
+    level = levels_of(subject, LABEL_RATE)
+    budget, floor = level.at(subject, start_ms)
+    metric = metric_of(LABEL_RATE, sums, budget=budget, floor=floor, dispersion=level.dispersion)
     return [metric if known.matured else _undecided(metric, 0)]
 
 
@@ -261,57 +247,15 @@ def _undecided(metric: Metric, missing: int) -> Metric:
 
 
 def _input_metrics(
-    subject: Subject, inputs: Ints, start_ms: int, beside: fairness.Beside | None
+    subject: Subject, inputs: Ints, beside: fairness.Beside | None, shared: Shared
 ) -> list[Metric]:
-    found = [
-        metric_of(name, sums, **_levels(subject, name, start_ms))
-        for name in INPUT_METRICS
-        if (sums := sums_of(subject.inputs, inputs, name)) is not None and sums.n > 0
+    return [
+        *shared.rates.inputs,
+        *fairness.metrics(subject, inputs, beside, Part.INPUT),
+        *latency.metrics(subject.inputs, inputs),
+        *items.metrics(subject, inputs),
+        *patterns.metrics(subject, inputs),
+        *embeddings.metrics(subject, inputs),
+        *shared.rates.features,
+        *shared.drift,
     ]
-    found += fairness.metrics(subject, inputs, beside, Part.INPUT)
-    found += latency.metrics(subject.inputs, inputs)
-    found += items.metrics(subject, inputs)
-    found += patterns.metrics(subject, inputs)
-    found += embeddings.metrics(subject, inputs)
-    for feature in subject.features:
-        found += [
-            metric_of(
-                name,
-                sums,
-                feature=feature.name,
-                **_levels(subject, name, start_ms, feature.name),
-            )
-            for name in FEATURE_METRICS
-            if (sums := sums_of(subject.inputs, inputs, name, feature.name)) is not None
-            and sums.n > 0
-        ]
-    return found
-
-
-class _Levels(TypedDict):
-    budget: float | None
-    floor: float | None
-    dispersion: float
-
-
-def _levels(subject: Subject, metric: str, start_ms: int, feature: str = "") -> _Levels:
-    """Budget and floor of a metric in a window, and how many events count as one."""
-    policy = subject.policy
-    own = _levels_of(subject).get((metric, feature), ())
-    found = {level.worse: level.at(start_ms, policy.window_ms) for level in own}
-    rows = float(policy.dependence.rows_per_unit)
-    return _Levels(
-        budget=found.get("above"),
-        floor=found.get("below"),
-        dispersion=max([rows, *(level.dispersion for level in own)]),
-    )
-
-
-@lru_cache(maxsize=drift.SUBJECTS)
-def _levels_of(subject: Subject) -> Mapping[tuple[str, str], Sequence[Level]]:
-    """Levels of a stream and of its features by metric, and by feature where they are of one."""
-    found: dict[tuple[str, str], list[Level]] = {}
-    own = (level for feature in subject.features for level in feature_levels(feature))
-    for level in (*subject.levels, *own):
-        found.setdefault((level.metric, level.feature), []).append(level)
-    return found

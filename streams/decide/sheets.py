@@ -1,0 +1,87 @@
+"""What is asked of the windows of a stream, looked up once: tests, their keys and their shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import compress
+
+import numpy as np
+
+from detectors.arrays import as_floats
+from schemas.summaries import Part
+from streams.decide.budget import HIGHEST
+from streams.decide.detect import Asked, DriftTest, EmbeddingTest, rules_of
+from streams.decide.detect.care import is_care
+from streams.decide.keys import MonitorKey, StreamKey
+from streams.decide.subject import Subject
+
+STREAMS = 1 << 16
+"""So many streams of a sheet have their keys remembered."""
+
+
+class Sheet:
+    """The tests on one part of a stream's panes, in order.
+
+    ``tests`` are all of them, ``rules`` the contracts beside them, and ``usual`` what is asked of a
+    window that lacks nothing and is not in hyper-care. ``drift_tests`` are those of them whose
+    evidence names what has drifted.
+    """
+
+    def __init__(self, tests: Sequence[Asked], rules: Sequence[Asked]) -> None:
+        self.tests = tuple(tests)
+        self.rules = tuple(rules)
+        self.usual = (*(one for one in tests if not is_care(one.test.detector)), *rules)
+        self.drift_tests = tuple(
+            one.test for one in self.usual if isinstance(one.test, DriftTest | EmbeddingTest)
+        )
+        self._fractions = as_floats([one.fraction for one in self.usual])
+        self._names = [(x.test.detector, x.test.metric, x.test.feature) for x in self.usual]
+        self._shares: tuple[float, tuple[float, ...]] = (-1.0, ())
+        self._drifting = [isinstance(x.test, DriftTest | EmbeddingTest) for x in self.usual]
+        self._keys: dict[StreamKey, tuple[MonitorKey, ...]] = {}
+
+    def keys(self, stream: StreamKey) -> tuple[MonitorKey, ...]:
+        """Where the memories of the usual tests of a stream are kept."""
+        found = self._keys.get(stream)
+        if found is None:
+            if len(self._keys) >= STREAMS:
+                self._keys.clear()
+            found = tuple(MonitorKey(*stream, *name) for name in self._names)
+            self._keys[stream] = found
+        return found
+
+    def drift_keys(self, stream: StreamKey) -> list[MonitorKey]:
+        """The same of ``drift_tests``."""
+        return list(compress(self.keys(stream), self._drifting))
+
+    def shares(self, budget: float) -> tuple[float, ...]:
+        """`streams.decide.budget.offered` of the usual tests, of what their stream may spend."""
+        if self._shares[0] != budget:
+            shares = np.minimum(budget * self._fractions, HIGHEST).tolist()
+            self._shares = (budget, tuple(shares))
+        return self._shares[1]
+
+
+class Sheets:
+    """Sheets by subject and part.
+
+    Parameters
+    ----------
+    asked
+        Every test of a stream, as `streams.decide.detect.asked_of` has them.
+    """
+
+    def __init__(self, asked: Callable[[Subject], Sequence[Asked]]) -> None:
+        self._asked = asked
+        self._known: dict[tuple[Subject, Part], Sheet] = {}
+
+    def of(self, subject: Subject, part: Part) -> Sheet:
+        """The sheet of a stream's inputs or labels."""
+        sheet = self._known.get((subject, part))
+        if sheet is None:
+            tests, rules = (
+                [one for one in some if one.test.part is part]
+                for some in (self._asked(subject), rules_of(subject))
+            )
+            sheet = self._known[subject, part] = Sheet(tests, rules)
+        return sheet
