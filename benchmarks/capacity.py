@@ -132,7 +132,12 @@ def _sized(demand: Demand, measured: Measured, made: Fit, cores: float, busiest:
         label_panes=labels,
         rebuild_s=demand.pending / shards / measured.rebuild_rows_per_second.value,
         worker_bytes=memory_bytes(demand, measured, made),
-        worker_disk_bytes=SPARE_DISK * demand.pending * measured.pending_bytes.value / workers,
+        worker_disk_bytes=SPARE_DISK
+        / workers
+        * (
+            demand.pending * measured.pending_bytes.value
+            + (demand.rows - demand.pending) * measured.label_bytes.value
+        ),
         kafka_cores=1e-6
         * demand.replicas
         * (rows * broker.at(demand.features).value + truths * measured.truth_broker_us.value),

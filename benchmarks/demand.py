@@ -80,6 +80,12 @@ class Demand:
         return self.events_per_second * DAY_S * days
 
     @property
+    def rows(self) -> float:
+        """Rows in the join stores: each truth puts one beside that of its prediction."""
+        days = self.sample * self.labelled * self.waits_days
+        return self.pending + self.events_per_second * DAY_S * days
+
+    @property
     def streams(self) -> int:
         """Of all models: each whole, and its segments."""
         return self.models * (1 + self.segments)

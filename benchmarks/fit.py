@@ -19,7 +19,7 @@ from streams.ingest.store.page_table import MOST
 from streams.ingest.store.pages import ROWS
 
 SHARD_ROWS = MOST * ROWS
-"""Predictions that can wait in a shard."""
+"""Predictions and truths that a shard has room for."""
 
 ROW_BYTES = 8 / ROOMY
 """Memory of one: a slot of the hash index, and the free slots beside it, at most."""
@@ -153,8 +153,9 @@ def _room(demand: Demand, measured: Measured) -> float:
 
 
 def _rows(demand: Demand, measured: Measured, made: Fit) -> float:
-    """Predictions that can wait in a cluster."""
-    return made.partitions * min(SHARD_ROWS, _room(demand, measured) / (made.fullest + 1))
+    """Predictions that can wait in a cluster, and their truths with them."""
+    addressed = SHARD_ROWS * demand.pending / demand.rows
+    return made.partitions * min(addressed, _room(demand, measured) / (made.fullest + 1))
 
 
 def floored(share: float) -> float:
@@ -202,12 +203,12 @@ def _why(demand: Demand, measured: Measured, partitions: int | None, workers: in
             f" with {'one partition' if each == 1 else 'two partitions'} each;"
             " give more partitions, or longer checkpoints"
         )
-    if demand.pending > shards * SHARD_ROWS:
+    if demand.rows > shards * SHARD_ROWS:
         said = (
-            f"{shards:,} partitions are too few: {demand.pending:,.0f} predictions wait, and a"
-            f" partition holds {SHARD_ROWS:,} at most"
+            f"{shards:,} partitions are too few: {demand.pending:,.0f} predictions wait, with their"
+            f" truths {demand.rows:,.0f} rows, and a partition holds {SHARD_ROWS:,} at most"
         )
-        needed = 2 ** math.ceil(math.log2(demand.pending / SHARD_ROWS))
+        needed = 2 ** math.ceil(math.log2(demand.rows / SHARD_ROWS))
         cures = [f"{needed:,} partitions"] if needed <= MOST_SHARDS else []
     else:
         few = Fit(workers or shards // each, shards)

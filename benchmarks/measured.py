@@ -66,8 +66,8 @@ class Measured:
         On Kafka: of a prediction, a truth, and what both leave in the join log.
     input_pane_bytes, label_pane_bytes
         On Kafka: a pane in ``summaries``.
-    pending_bytes
-        On the worker's disk: a prediction that waits.
+    pending_bytes, label_bytes
+        On the worker's disk: a prediction that waits, and a truth of it.
     rebuild_rows_per_second
         Predictions that one core restores from the join log.
     checkpoint_us, idle_cores
@@ -94,6 +94,7 @@ class Measured:
     input_pane_bytes: ByFeatures
     label_pane_bytes: Figure
     pending_bytes: Figure
+    label_bytes: Figure
     rebuild_rows_per_second: Figure
     checkpoint_us: Figure
     idle_cores: Figure
@@ -144,6 +145,7 @@ def read(results: Path = RESULTS) -> Measured:
         input_pane_bytes=ByFeatures(input_bytes, scale.source),
         label_pane_bytes=scale.figure(a_pane("summaries_bytes/median")),
         pending_bytes=store.figure(1e6 * store.one("figures/disk, MB") / store.one("predictions")),
+        label_bytes=store.figure(store.one("figures/disk, bytes a label")),
         rebuild_rows_per_second=store.figure(
             store.one("figures/rebuild from the log, predictions a second")
         ),

@@ -126,8 +126,9 @@ def lines(made: Plan, measured: Measured, *, advised: bool = True) -> Iterator[L
     yield Line(
         "local disk of an INGEST worker",
         size(made.worker_disk_bytes),
-        f"pending ÷ workers × bytes × {SPARE_DISK:g} for compaction",
-        f"{measured.pending_bytes.value:.1f} bytes a prediction ({measured.pending_bytes.source})",
+        f"(pending × bytes + truths of it × bytes) ÷ workers × {SPARE_DISK:g} for compaction",
+        f"{measured.pending_bytes.value:.1f} and {measured.label_bytes.value:.1f} bytes"
+        f" ({measured.pending_bytes.source})",
     )
     yield from _after_a_loss(made, measured)
     for topic, amount in made.kafka_bytes.items():

@@ -147,6 +147,7 @@ def _figures(measured: Measured) -> Iterator[tuple[str, ...]]:
         ("Kafka, pane of inputs of 30 features", measured.input_pane_bytes.at(30)),
         ("Kafka, pane of labels", measured.label_pane_bytes),
         ("disk of INGEST, prediction that waits", measured.pending_bytes),
+        ("disk of INGEST, truth of one that waits", measured.label_bytes),
     ):
         yield (what, f"{amount.value:.0f} bytes", amount.source)
     own = measured.worker_mb

@@ -101,8 +101,9 @@ def fill(directory: Path, count: int) -> Figures:
         "process without predictions, MB": bare,
         "process when all are pending, MB": rss_mb(),
         "process at most, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024,
-        "disk, MB": sum(file.stat().st_size for file in directory.iterdir()) / 1e6,
+        "disk, MB": disk_mb(directory),
     }
+    labels = 0
     for kind, rows_of in (("in order", in_order), ("at random", at_random)):
         found, changed = Watch(), Watch()
         for number, rows in enumerate(rows_of(count)):
@@ -113,13 +114,20 @@ def fill(directory: Path, count: int) -> Figures:
             ((places, records),) = known.groups
             records[:, 20] = number
             with changed.over(len(rows)):
-                overlay.update(known.addresses[places], records)
+                overlay.update(names.take(known.rows[places]), records, known.until_ms[places])
                 if number % 10 == 9:
                     checkpoint(store, overlay, count + number)
+            labels += len(rows)
         figures[f"find {kind}, us a label"] = found.us
         figures[f"change and checkpoint {kind}, us a label"] = changed.us
+    figures["disk, bytes a label"] = 1e6 * (disk_mb(directory) - figures["disk, MB"]) / labels
     store.close()
     return figures
+
+
+def disk_mb(directory: Path) -> float:
+    """What the files of a store take."""
+    return sum(file.stat().st_size for file in directory.iterdir()) / 1e6
 
 
 def restart(directory: Path, count: int) -> Figures:

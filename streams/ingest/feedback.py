@@ -103,8 +103,9 @@ class Feedback:
                 continue
             left[found.rows[done]] = False
             self._context.store.update(
-                found.addresses[done],
+                heard.names.take(found.rows[done]),
                 joined.records.view(np.uint8).reshape(len(done), records.itemsize),
+                found.until_ms[done],
             )
             self._context.notes.tally.joined[plan.policy.model] += done.size
             changes.extend_columns(plan, joined.additions)
@@ -148,6 +149,7 @@ class Feedback:
         at = {row: place for place, row in enumerate(found.rows.tolist())} if left else {}
         records = found.records() if left else []
         told: list[tuple[bytes, Pending, Plan, Labels]] = []
+        changed: dict[int, bytes] = {}
         for name, places in grouped.items():
             waiting = [waiting_of(heard.row(place), self._context.skew_ms) for place in places]
             known = at.get(places[0])
@@ -162,9 +164,13 @@ class Feedback:
                     told.append((name, pending, plan, labels_of(pending)))
                 prediction_id = heard.row(places[0]).row.event.prediction_id
                 self.meet(prediction_id, pending, met, plan, changes)
-                self._context.store.update(found.addresses[[known]], [pending.pack()])
+                changed[known] = pending.pack()
             if waiting:
                 self._wait(keys.WAITING + name, waiting)
+        each = np.fromiter(changed, np.int64, len(changed))
+        self._context.store.update(
+            heard.names.take(found.rows[each]), list(changed.values()), found.until_ms[each]
+        )
         self._pairing.labels_changed(told, changes)
 
     def meet(

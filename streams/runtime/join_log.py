@@ -11,7 +11,7 @@ from streams.runtime.checkpoint import LIMIT_BYTES
 from streams.runtime.store import JoinStore, StoreMark
 from streams.runtime.transport import Transport
 
-FORMAT = 2
+FORMAT = 3
 """Of what is logged; a log of another one cannot be read."""
 
 

@@ -9,7 +9,7 @@ mark. A store of another lineage, or one that is ahead of the checkpoint, is wip
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -20,7 +20,6 @@ from rocksdict import (
     DBCompressionType,
     Options,
     Rdict,
-    ReadOptions,
     WriteBatch,
     WriteBufferManager,
     WriteOptions,
@@ -29,18 +28,8 @@ from rocksdict import (
 from streams.ingest.store.changes import Changes, writes
 from streams.ingest.store.tables import BY_HOUR, Table
 
-_MARK: Final = b"\x00mark/2"
+_MARK: Final = b"\x00mark/3"
 """Key of the mark, with the format of all others: a store of another one is built anew."""
-
-_COMPRESSION = {
-    Table.VALUES: DBCompressionType.lz4,
-    Table.PAGES: DBCompressionType.none,
-    Table.HASHES: DBCompressionType.none,
-    Table.LABELS: DBCompressionType.lz4,
-}
-
-_READ_ONCE = (Table.PAGES, Table.HASHES)
-"""Only what is there is asked for, and seldom again: a filter and a cache would cost more."""
 
 
 class StoreMark(msgspec.Struct, frozen=True):
@@ -143,6 +132,9 @@ class JoinStore:
     def _open(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
         families = {table.value: self._options(table) for table in Table}
+        if self._foreign(families):
+            shutil.rmtree(self._directory)
+            self._directory.mkdir()
         options = self._options(Table.VALUES)
         options.create_if_missing(True)
         options.create_missing_column_families(True)
@@ -154,20 +146,26 @@ class JoinStore:
         unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
         self._db.set_write_options(unlogged)
         self._tables = {table: self._db.get_column_family(table.value) for table in Table}
-        uncached = ReadOptions()
-        uncached.fill_cache(False)  # type: ignore[call-arg]
-        for table in _READ_ONCE:
-            self._tables[table].set_read_options(uncached)
         self._families = {table: self._db.get_column_family_handle(table.value) for table in Table}
+
+    def _foreign(self, families: Container[str]) -> bool:
+        """Whether the database has tables of another format."""
+        there = (self._directory / "CURRENT").exists()
+        known = Rdict.list_cf(str(self._directory)) if there else []
+        return any(name not in families for name in known if name != "default")
 
     def _options(self, table: Table) -> Options:
         format_ = BlockBasedOptions()
-        format_.set_block_cache(self._memory.cache)
-        if table not in _READ_ONCE:
+        if table in BY_HOUR:
+            # Only what is there is asked for, and seldom again: a filter and a cache cost more.
+            format_.disable_cache()
+        else:
+            format_.set_block_cache(self._memory.cache)
             format_.set_bloom_filter(10, block_based=False)
             format_.set_cache_index_and_filter_blocks(True)
         options = Options(raw_mode=True)
         options.set_block_based_table_factory(format_)
         options.set_write_buffer_size(self._memory.buffer_bytes // 2)
-        options.set_compression_type(_COMPRESSION[table]())
+        packed = DBCompressionType.none() if table in BY_HOUR else DBCompressionType.lz4()
+        options.set_compression_type(packed)
         return options

@@ -52,6 +52,7 @@ def results(tmp_path: Path) -> Path:
     }
     figures = {
         "disk, MB": 600,
+        "disk, bytes a label": 100,
         "find in order, us a label": 1,
         "change and checkpoint in order, us a label": 1,
         "find at random, us a label": 5,
@@ -158,14 +159,14 @@ def test_disk_and_network_follow_from_bytes(measured: Measured) -> None:
         kept_days=20,
         replicas=3,
     )
-    made = plan(demand, measured, partitions=4, workers=2)
+    made = plan(demand, measured, partitions=8, workers=2)
     assert demand.pending == pytest.approx(864e6)
-    assert made.worker_disk_bytes == pytest.approx(1.5 * 864e6 * 60 / 2)
+    assert made.worker_disk_bytes == pytest.approx(1.5 * 864e6 * (60 + 100) / 2)
     assert made.kafka_bytes["predictions"] == pytest.approx(1_000 * 320 * 86_400 * 20 * 3)
     assert made.kafka_bytes["state.join"] == pytest.approx(1_000 * 40 * 86_400 * 20 * 3)
     assert made.network["between brokers"] == pytest.approx(2 * made.network["written to Kafka"])
-    assert made.rebuild_s == pytest.approx(864e6 / 4 / 1e6)
-    longer = plan(replace(demand, label_days=29), measured, partitions=16, workers=4)
+    assert made.rebuild_s == pytest.approx(864e6 / 8 / 1e6)
+    longer = plan(replace(demand, label_days=29), measured, partitions=32, workers=4)
     assert longer.kafka_bytes["state.join"] == pytest.approx(1.5 * made.kafka_bytes["state.join"])
 
 

@@ -58,13 +58,20 @@ def test_limits_are_those_of_the_store_and_the_settings() -> None:
 
 
 def test_three_days_at_fifty_thousand_a_second_take_64_partitions(measured: Measured) -> None:
-    """49 at least, whatever memory there is, if no lateness comes on top; with a day of it, 66."""
-    roomy = Demand(50_000, label_days=3, lateness_days=0, memory_gb=100_000)
-    assert 48 < roomy.pending / SHARD_ROWS < 49
+    """49 at least, whatever memory there is, if no lateness comes on top; with a day of it, 66.
+    A truth takes as much room as its prediction."""
+    roomy = Demand(50_000, label_days=3, lateness_days=0, labelled=0, memory_gb=100_000)
+    assert 48 < roomy.rows / SHARD_ROWS < 49
     assert plan(roomy, measured).partitions == 64
     assert plan(replace(roomy, lateness_days=1), measured).partitions == 128
     with pytest.raises(ValueError, match=r"32 partitions are too few.*give 64 partitions"):
         plan(roomy, measured, partitions=32)
+    labelled = replace(roomy, labelled=1)
+    assert labelled.rows == pytest.approx(2 * labelled.pending)
+    assert plan(labelled, measured).partitions == 128
+    few = r"64 partitions are too few: 13,\d+,000,000 predictions wait, with their truths 26,.*128"
+    with pytest.raises(ValueError, match=few):
+        plan(labelled, measured, partitions=64)
 
 
 def test_memory_is_that_of_the_index_and_of_one_that_is_rebuilt(measured: Measured) -> None:
@@ -85,9 +92,9 @@ def test_no_row_of_the_worked_table_is_beyond_a_limit(measured: Measured) -> Non
     assert any(demand.sample < 1 for demand, _ in rows)
     for demand, made in rows:
         if made is None:
-            assert demand.pending > fitting.MOST_SHARDS * SHARD_ROWS
+            assert demand.rows > fitting.MOST_SHARDS * SHARD_ROWS
             continue
-        assert demand.pending / made.partitions <= SHARD_ROWS
+        assert demand.rows / made.partitions <= SHARD_ROWS
         assert made.worker_bytes <= 1e9 * demand.memory_gb
         assert made.busiest <= demand.utilisation
         assert 2 * made.workers <= made.partitions <= fitting.MOST_SHARDS

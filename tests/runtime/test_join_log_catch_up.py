@@ -44,7 +44,7 @@ def target(epoch: int, sequence: int, lineage: str = "ours") -> StoreMark:
 
 
 def changes_of(values: Mapping[bytes, bytes | None]) -> Changes:
-    return Changes(0, [], [], list(values.items()))
+    return Changes(0, [], list(values.items()))
 
 
 CHECKPOINTS: list[tuple[int, int, Changes]] = [
@@ -217,14 +217,15 @@ def parts_of(changes: Changes) -> list[Changes]:
 
 def test_large_changes_are_cut_below_the_limit_of_a_record() -> None:
     """In order, nothing twice and nothing left out; no change, no record."""
-    pieces = [Piece(i.to_bytes(8, "big"), i % 3, bytes(3_000), bytes(512)) for i in range(700)]
-    labels = [(i.to_bytes(9, "big"), bytes(i % 500)) for i in range(3_000)]
+    pieces = [
+        Piece(i.to_bytes(8, "big"), i % 3, bytes(3_000), bytes(512), bytes(i % 2 * 256))
+        for i in range(900)
+    ]
     values = [(b"w%05d" % i, None if i % 7 == 0 else bytes(i % 4_000)) for i in range(3_000)]
-    parts = parts_of(Changes(77, pieces, labels, values))
+    parts = parts_of(Changes(77, pieces, values))
     assert len(parts) > 8
     assert [part.dropped for part in parts] == [77, *[0] * (len(parts) - 1)]
     assert [piece for part in parts for piece in part.pieces] == pieces
-    assert [change for part in parts for change in part.labels] == labels
     assert [change for part in parts for change in part.values] == values
     assert join_log.messages(TOPIC, 1, target(1, 1), Changes()) == []
 
@@ -240,7 +241,7 @@ def test_many_tiny_changes_are_cut_as_well() -> None:
     [
         b"",
         msgspec.msgpack.encode(("ours", 1, 1, [(b"p1", b"a")])),
-        msgspec.msgpack.encode((1, "ours", 1, 1, (0, [], [], []))),
+        msgspec.msgpack.encode((2, "ours", 1, 1, (0, [], [], []))),
     ],
     ids=["nothing", "no format", "another format"],
 )
@@ -265,8 +266,10 @@ def test_predictions_of_many_checkpoints(known: int, store: JoinStore) -> None:
         names = Names.of("m", [f"{sequence}-{i}" for i in range(sequence % 7)])
         records = [bytes([sequence]) * 63] * len(names)
         overlay.insert(names, records, np.full(len(names), sequence // 9 * HOUR_MS))
-        found = overlay.find(Names.of("m", [f"{i}-1" for i in range(sequence)]))
-        overlay.update(found.addresses, [bytes([sequence]) * 63] * len(found))
+        asked = Names.of("m", [f"{i}-1" for i in range(sequence)])
+        found = overlay.find(asked)
+        changed = [bytes([sequence]) * 63] * len(found)
+        overlay.update(asked.take(found.rows), changed, found.until_ms)
         overlay.drop(sequence // 20 * HOUR_MS)
         changes = overlay.take()
         base.write(changes)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rocksdict import Options, Rdict
 from shards import DictBase
 
 from streams.ingest.store.changes import Changes, Piece
@@ -25,7 +26,7 @@ def content(store: JoinStore | DictBase) -> dict[Table, list[tuple[bytes, bytes]
 
 
 def values(changed: dict[bytes, bytes | None]) -> Changes:
-    return Changes(0, [], [], list(changed.items()))
+    return Changes(0, [], list(changed.items()))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,8 +73,10 @@ def populate(overlay: Overlay, rng: random.Random, sequence: int, hour: int) -> 
         until = [hour * 3_600_000 + rng.randint(0, 3 * 3_600_000) for _ in ids]
         overlay.insert(Names.of("m", ids), [rng.randbytes(63) for _ in ids], np.array(until))
     known = [f"{rng.randint(0, sequence)}-{i}" for i in range(40)]
-    found = overlay.find(Names.of("m", known))
-    overlay.update(found.addresses, [rng.randbytes(63) for _ in found.rows])
+    names = Names.of("m", list(dict.fromkeys(known)))
+    found = overlay.find(names)
+    records = [rng.randbytes(63) for _ in found.rows]
+    overlay.update(names.take(found.rows), records, found.until_ms)
 
 
 def test_a_new_store_and_a_wiped_one_are_empty(tmp_path: Path) -> None:
@@ -91,6 +94,21 @@ def test_a_new_store_and_a_wiped_one_are_empty(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_store_with_tables_of_another_format_is_built_anew(tmp_path: Path) -> None:
+    """It has no mark, so that its log is applied from the start."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    older = Rdict(str(tmp_path / "join"), options, {"labels": Options(raw_mode=True)})
+    older.put(b"w1", b"x")
+    older.close()
+    for _ in range(2):
+        store = JoinStore(tmp_path / "join")
+        assert store.mark() is None
+        assert not any(content(store).values())
+        store.close()
+
+
 def test_the_mark_is_no_value(tmp_path: Path) -> None:
     """No scan over a table meets it."""
     store = JoinStore(tmp_path / "join")
@@ -100,12 +118,12 @@ def test_the_mark_is_no_value(tmp_path: Path) -> None:
 
 
 def test_hours_that_are_dropped_leave_every_table_and_no_later_hour(tmp_path: Path) -> None:
-    """Pages, hashes and labels of an hour are gone together."""
+    """Pages, hashes and what they replace are gone together."""
     store = JoinStore(tmp_path / "join")
-    pieces = [Piece(hour_key(hour) + bytes(4), 0, b"rows", b"hashes00") for hour in (1, 2, 300)]
-    labels = [(piece.key + b"\0", b"labels") for piece in pieces]
-    store.write(Changes(0, pieces, labels, []), mark(1))
-    store.write(Changes(2, [], [], []), mark(2))
+    keys = [hour_key(hour) + bytes(4) for hour in (1, 2, 300)]
+    pieces = [Piece(key, 0, b"rows", b"hashes00", b"gone") for key in keys]
+    store.write(Changes(0, pieces, []), mark(1))
+    store.write(Changes(2, [], []), mark(2))
     for table in BY_HOUR:
         kept = [key[:4] for key, _ in store.scan(b"", LAST, table)]
         assert kept == [hour_key(2), hour_key(300)]

@@ -29,8 +29,10 @@ def deltas(seed: int) -> Iterator[tuple[Changes, DictBase]]:
         until_ms = [hour * HOUR + rng.randint(0, 3 * HOUR) for _ in ids]
         overlay.insert(Names.of("m", ids), [rng.randbytes(63) for _ in ids], np.array(until_ms))
         asked = [f"{rng.randint(max(sequence - 60, 0), sequence)}-{i}" for i in range(40)]
-        found = overlay.find(Names.of("m", asked))
-        overlay.update(found.addresses, [rng.randbytes(63) for _ in found.rows])
+        names = Names.of("m", asked)
+        found = overlay.find(names)
+        records = [rng.randbytes(63) for _ in found.rows]
+        overlay.update(names.take(found.rows), records, found.until_ms)
         overlay.put(b"w%d" % (sequence % 50), rng.randbytes(200))
         overlay.delete(b"w%d" % rng.randint(0, 49))
         overlay.drop(hour * HOUR)

@@ -89,9 +89,11 @@ class Pairing:
         """
         forgotten = 0
         known = self._load(item.name for item in rows)
-        found = self._context.store.find(Names.of_bytes([item.name for item in rows]))
+        names = Names.of_bytes([item.name for item in rows])
+        found = self._context.store.find(names)
         places = {row: place for place, row in enumerate(found.rows.tolist())}
         records = found.records()
+        met: dict[bytes, tuple[int, bytes]] = {}
         for row, (item, route, tail) in enumerate(zip(rows, routes, tails, strict=True)):
             shadow = Shadow(
                 id=item.row.event.prediction_id,
@@ -114,8 +116,11 @@ class Pairing:
                 if self._meet(shadow, served, plan, watermark_ms, changes):
                     last_ms = max(last_ms, served.time_ms + plan.kept_ms)
                     served.shadowed = True
-                    self._context.store.update(found.addresses[[place]], [served.pack()])
+                    met[item.name] = place, served.pack()
             self._save(item.name, beside, last_ms)
+        each = np.array([place for place, _ in met.values()], np.int64)
+        packed = [record for _, record in met.values()]
+        self._context.store.update(names.take(found.rows[each]), packed, found.until_ms[each])
         return forgotten
 
     def waiting_for(self, block: Block, models: Sequence[str]) -> dict[bytes, Shadows]:

@@ -15,12 +15,16 @@ Values: TypeAlias = dict[bytes, bytes | None]
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Rows that a page has from row ``first`` on, as a page, and the hashes of their names."""
+    """Rows that a page has from row ``first`` on, as a page, and the hashes of their names.
+
+    ``replaced`` has the addresses of the rows that they replace, if they do.
+    """
 
     key: bytes
     first: int
     rows: bytes
     hashes: bytes
+    replaced: bytes = b""
 
 
 class Changes(msgspec.Struct, array_like=True):
@@ -28,11 +32,10 @@ class Changes(msgspec.Struct, array_like=True):
 
     dropped: int = 0
     pieces: list[Piece] = []
-    labels: list[tuple[bytes, bytes]] = []
     values: list[tuple[bytes, bytes | None]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.dropped or self.pieces or self.labels or self.values)
+        return bool(self.dropped or self.pieces or self.values)
 
 
 class Writes(NamedTuple):
@@ -46,34 +49,39 @@ def writes(changes: Changes, store: Base) -> Writes:
     """What changes make of a store; the same however often."""
     packed: Values = {}
     hashes: Values = {}
+    replaced: Values = {}
     for piece in changes.pieces:
-        key, rows, named = piece.key, piece.rows, piece.hashes
+        key, rows, named, gone = piece.key, piece.rows, piece.hashes, piece.replaced
         if piece.first:
             before = _known(key, packed, store, Table.PAGES)
             rows = pages.append(before, rows, first=piece.first)
             named = _known(key, hashes, store, Table.HASHES)[: 8 * piece.first] + named
+            if gone:
+                gone = _known(key, replaced, store, Table.REPLACED)[: 4 * piece.first] + gone
         packed[key], hashes[key] = rows, named
+        if gone:
+            replaced[key] = gone
     return Writes(
         hour_key(changes.dropped),
         {
             Table.VALUES: dict(changes.values),
             Table.PAGES: packed,
             Table.HASHES: hashes,
-            Table.LABELS: dict(changes.labels),
+            Table.REPLACED: replaced,
         },
     )
 
 
 def parts(changes: Changes, limit_bytes: int) -> Iterator[Changes]:
     """The same changes cut into parts of at most about so many bytes, to be applied in order."""
-    part, size = Changes(changes.dropped, [], [], []), 0
-    for kind in ("pieces", "labels", "values"):
+    part, size = Changes(changes.dropped, [], []), 0
+    for kind in ("pieces", "values"):
         for item in getattr(changes, kind):
-            fields = (item.key, item.rows, item.hashes) if kind == "pieces" else item
-            added = sum(len(each) for each in fields if each is not None) + 32
+            fields = (item.rows, item.hashes, item.replaced) if kind == "pieces" else item
+            added = sum(len(each) for each in fields if each is not None) + 48
             if part and size + added > limit_bytes:
                 yield part
-                part, size = Changes(0, [], [], []), 0
+                part, size = Changes(0, [], []), 0
             getattr(part, kind).append(item)
             size += added
     if part:

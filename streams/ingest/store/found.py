@@ -20,8 +20,6 @@ class Found:
     ----------
     rows
         Which of the names have one, shape (n,).
-    addresses
-        Where each is, for `PendingRows.update`, shape (n,).
     until_ms
         When each lapses, shape (n,): once the watermark is past that, it is none, whether it has
         left by now or not.
@@ -30,7 +28,6 @@ class Found:
     """
 
     rows: Ints
-    addresses: Ints
     until_ms: Ints
     groups: Sequence[tuple[Ints, Octets]]
 
@@ -40,7 +37,7 @@ class Found:
         parts = [part for part in parts if len(part)]
         if len(parts) < 2:
             nothing = np.zeros(0, np.int64)
-            return parts[0] if parts else cls(nothing, nothing, nothing, ())
+            return parts[0] if parts else cls(nothing, nothing, ())
         rows = np.concatenate([part.rows for part in parts])
         order = np.argsort(rows)
         places = np.empty(len(rows), np.int64)
@@ -52,7 +49,6 @@ class Found:
                 groups.setdefault(records.shape[1], []).append((places[start + each], records))
         return cls(
             rows[order],
-            np.concatenate([part.addresses for part in parts])[order],
             np.concatenate([part.until_ms for part in parts])[order],
             [
                 (np.concatenate([rows for rows, _ in same]), np.concatenate([r for _, r in same]))

@@ -112,6 +112,10 @@ class HashIndex:
             on = np.flatnonzero(table[places] != slots)
             slots, places = slots[on], places[on] + 1
 
+    def at(self, places: Ints) -> Ints:
+        """The addresses of slots at which searches ended with success, shape (n,)."""
+        return addresses_of(self._table[places])
+
     def replace(self, hashes: Hashes, addresses: Ints, places: Ints) -> None:
         """Let slots at which searches ended with success have other addresses."""
         self._table[places] = self.slots(hashes, addresses)

@@ -85,11 +85,13 @@ class Names(Strings):
         [True, True, False]
         """
         first = np.ones(len(self), np.bool_)
-        order = np.argsort(self.hashes, kind="stable")
+        # Sorting values is much cheaper than sorting rows, and mostly answers the question.
+        ordered = np.sort(self.hashes)
+        if not np.any(ordered[1:] == ordered[:-1]):
+            return first
+        order = np.argsort(self.hashes)
         ordered = self.hashes[order]
         again = np.flatnonzero(ordered[1:] == ordered[:-1])
-        if not again.size:
-            return first
         seen: set[bytes] = set()
         for row in np.unique(order[np.concatenate((again, again + 1))]).tolist():
             name = self[row]

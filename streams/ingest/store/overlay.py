@@ -54,9 +54,12 @@ class Overlay:
         """
         self._rows.insert(names, records, until_ms)
 
-    def update(self, addresses: Ints, records: Octets | Sequence[bytes]) -> None:
-        """Let predictions that were found have other records, of the same length as before."""
-        self._rows.update(addresses, records)
+    def update(self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints) -> None:
+        """Let predictions that are there, under names that are distinct, have other records.
+
+        ``until_ms`` says when each lapses, as before, shape (n,).
+        """
+        self._rows.update(names, records, until_ms)
 
     def drop(self, until_ms: int) -> int:
         """Let go of predictions that lapsed in hours which have ended; the number of them."""

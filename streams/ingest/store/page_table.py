@@ -1,4 +1,4 @@
-"""The pages that there are: the hour in which each lapses, and which of its labels have changed.
+"""The pages that there are, the hour in which each lapses, and how many predictions wait.
 
 A row's address is the number of its page and its place in it. Numbers of pages that have
 lapsed are given out again only after the hash index has forgotten their rows.
@@ -12,25 +12,21 @@ from detectors.summary import Ints
 from schemas.errors import ConfigurationError
 from streams.ingest.decode.rows import Bools
 from streams.ingest.store.hash_index import ADDRESS_BITS
-from streams.ingest.store.label_groups import SLOT_BITS
 from streams.ingest.store.pages import ROW_BITS, ROWS
-from streams.ingest.store.tables import group_keys, page_keys
+from streams.ingest.store.tables import page_keys
 
 MOST = 1 << (ADDRESS_BITS - ROW_BITS)
 """Numbers of pages are from 1 to below this."""
 
 _NONE = -1
-_GROUP_BITS = ROW_BITS - SLOT_BITS
-_LAST = (1 << _GROUP_BITS) - 1
 
 
 class PageTable:
-    """Pages by number."""
+    """Pages by number; ``rows_by_hour`` counts predictions, however often they have changed."""
 
     def __init__(self) -> None:
         self._hours = np.full(1_024, _NONE, np.int32)
         self._rows = np.zeros(1_024, np.uint8)
-        self._labelled = np.zeros(1_024, np.uint8)
         self._next = 1
         self._free: list[int] = []
         self._lapsed: list[int] = []
@@ -39,7 +35,7 @@ class PageTable:
     @property
     def nbytes(self) -> int:
         """Bytes of the table."""
-        return self._hours.nbytes + self._rows.nbytes + self._labelled.nbytes
+        return self._hours.nbytes + self._rows.nbytes
 
     def exhausted(self, count: int) -> bool:
         """Whether so many new pages take numbers that are to be given out again first."""
@@ -57,31 +53,33 @@ class PageTable:
         fresh = count - len(again)
         if self._next + fresh > MOST:
             raise ConfigurationError(
-                f"more than {MOST * ROWS:,} predictions wait for their labels in one shard; "
+                f"more than {MOST * ROWS:,} predictions and labels are kept in one shard; "
                 "use more shards, a shorter labels.horizon, or join.sample"
             )
         numbers = np.array([*again, *range(self._next, self._next + fresh)], np.int64)
         self._next += fresh
         self._reach(self._next)
         self._hours[numbers] = hour
-        self._rows[numbers] = self._labelled[numbers] = 0
+        self._rows[numbers] = 0
         return numbers
 
-    def load(self, hours: Ints, numbers: Ints, rows: Ints) -> None:
-        """Take over pages as they were; their labels may have changed."""
+    def load(self, hours: Ints, numbers: Ints, rows: Ints, replacing: Bools) -> None:
+        """Take over pages as they were; ``replacing`` tells which have rows that replace others."""
         self._next = int(numbers.max(initial=0)) + 1
         self._reach(self._next)
-        self._hours[numbers], self._rows[numbers], self._labelled[numbers] = hours, rows, 0xFF
+        self._hours[numbers], self._rows[numbers] = hours, rows
         self._free = (np.flatnonzero(self._hours[1 : self._next] == _NONE) + 1).tolist()
         each, places = np.unique(hours, return_inverse=True)
-        counts = np.bincount(places, rows).astype(np.int64)
+        counts = np.bincount(places, np.where(replacing, 0, rows)).astype(np.int64)
         self.rows_by_hour = dict(zip(each.tolist(), counts.tolist(), strict=True))
 
+    def expect(self, hour: int, count: int) -> None:
+        """Count predictions that lapse in an hour."""
+        self.rows_by_hour[hour] = self.rows_by_hour.get(hour, 0) + count
+
     def grow(self, numbers: Ints, rows: Ints) -> None:
-        """Count rows that came to pages of one hour, shape (n,)."""
+        """Take note of rows that came to pages, shape (n,)."""
         self._rows[numbers] += rows.astype(np.uint8)
-        hour = int(self._hours[numbers[0]])
-        self.rows_by_hour[hour] = self.rows_by_hour.get(hour, 0) + int(rows.sum())
 
     def size(self, number: int) -> int:
         """Rows of a page."""
@@ -118,24 +116,8 @@ class PageTable:
         """Keys of pages, shape (n,)."""
         return page_keys(self.hours(numbers), numbers)
 
-    def group_keys(self, groups: Ints) -> list[bytes]:
-        """Keys of label groups (`group_of`), shape (n,)."""
-        numbers = groups >> _GROUP_BITS
-        return group_keys(self.hours(numbers), numbers, groups & _LAST)
-
-    def labelled(self, groups: Ints) -> Bools:
-        """Which groups may have changed, shape (n,)."""
-        numbers = groups >> _GROUP_BITS
-        return np.asarray((self._labelled[numbers] >> (groups & _LAST).astype(np.uint8)) & 1 > 0)
-
-    def label(self, groups: Ints) -> None:
-        """Say that groups have changed, shape (n,)."""
-        numbers = groups >> _GROUP_BITS
-        np.bitwise_or.at(self._labelled, numbers, (1 << (groups & _LAST)).astype(np.uint8))
-
     def _reach(self, size: int) -> None:
         if size > len(self._hours):
             more = max(size, 2 * len(self._hours)) - len(self._hours)
             self._hours = np.concatenate((self._hours, np.full(more, _NONE, np.int32)))
             self._rows = np.concatenate((self._rows, np.zeros(more, np.uint8)))
-            self._labelled = np.concatenate((self._labelled, np.zeros(more, np.uint8)))

@@ -1,14 +1,18 @@
 """Pending predictions: where each is, and what is known of it, committed or not.
 
-The base has pages, and label groups for rows that have changed since. A hash index in memory
-says where each row is, so that a name that is new costs no reading. What has come since the last
-checkpoint is held here until it is taken.
+The base has pages. A row that changes is not written again in its place: it comes once more, to
+a page of changed rows, with the address of the row that it replaces, so that a label at random
+writes as little as a prediction. A hash index in memory says where the newest is, so that a name
+that is new costs no reading. What has come since the last checkpoint is held here until it is
+taken.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,17 +20,29 @@ from detectors.summary import Ints
 from streams.ingest.columns.ragged import Octets
 from streams.ingest.decode.rows import Bools
 from streams.ingest.store.changes import Piece
-from streams.ingest.store.found import Found, by_width, split
+from streams.ingest.store.found import Found, by_width
 from streams.ingest.store.hash_index import HashIndex, Slots, addresses_of, collisions
 from streams.ingest.store.keys import HOUR_MS
-from streams.ingest.store.label_groups import SLOT_BITS, SLOTS, LabelGroups, merge
 from streams.ingest.store.names import Names, Search
 from streams.ingest.store.page_table import PageTable
 from streams.ingest.store.pages import ROW_BITS, ROWS, Pages, Rows, append, pack, unlabelled
 from streams.ingest.store.tables import LAST, Base, Table, hour_key, read_page_keys
 
+_READ = 1 << 10
+"""Rows that are read together: their pages take memory that is there for the next, and stay in the
+processor's cache."""
+
 _LOADED = 1 << 12
 """Pages whose hashes are put in order together when a shard starts."""
+
+
+class _Kind(NamedTuple):
+    """Rows that may share a page; ``short`` are those that are all `unlabelled`."""
+
+    hour: int
+    width: int
+    short: bool
+    replacing: bool
 
 
 class PendingRows:
@@ -46,9 +62,8 @@ class PendingRows:
         self._age = 0
         self._table = PageTable()
         self._pages: dict[int, bytes] = {}
-        self._open: dict[tuple[int, int, bool], int] = {}
+        self._open: dict[_Kind, int] = {}
         self._pieces: list[Piece] = []
-        self._records: dict[int, bytes] = {}
         self._dropped = 0
         self._load()
 
@@ -71,32 +86,33 @@ class PendingRows:
         ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,).
         """
         for rows, table in by_width(records):
-            self._insert(names.take(rows), table, np.maximum(until_ms[rows], 0))
+            self._add(names.take(rows), table, until_ms[rows], replacing=False)
 
-    def update(self, addresses: Ints, records: Octets | Sequence[bytes]) -> None:
-        """Let predictions that were found have other records, of the same length as before."""
-        each = records if isinstance(records, list) else split(np.asarray(records))
-        self._records.update(zip(addresses.tolist(), each, strict=True))
+    def update(self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints) -> None:
+        """Let predictions that are there, under names that are distinct, have other records.
+
+        ``until_ms`` says when each lapses, as before, shape (n,).
+        """
+        for rows, table in by_width(records):
+            self._add(names.take(rows), table, until_ms[rows], replacing=True)
 
     def drop(self, before: int) -> int:
         """Let go of what lapses in hours before one; the number of rows."""
         dropped = self._table.drop(before)
         if dropped:
             self._dropped = before
-            self._open = {kind: number for kind, number in self._open.items() if kind[0] >= before}
+            self._open = {kind: page for kind, page in self._open.items() if kind.hour >= before}
             self._pieces = [piece for piece in self._pieces if piece.key >= hour_key(before)]
-            for held, bits in ((self._pages, ROW_BITS), (self._records, 0)):
-                every = np.fromiter(held, np.int64, len(held))
-                for gone in every[~self._table.alive(every << bits)].tolist():
-                    del held[gone]
+            every = np.fromiter(self._pages, np.int64, len(self._pages))
+            for gone in every[~self._table.alive(every << ROW_BITS)].tolist():
+                del self._pages[gone]
         return dropped
 
-    def take(self) -> tuple[int, list[Piece], list[tuple[bytes, bytes]]]:
-        """Since the last call: the hour before which all is gone, new rows, label groups."""
-        taken = self._dropped, self._pieces, list(self._merged())
+    def take(self) -> tuple[int, list[Piece]]:
+        """Since the last call: the hour before which all is gone, and rows."""
+        taken = self._dropped, self._pieces
         self._dropped, self._pieces = 0, []
         self._pages.clear()
-        self._records.clear()
         return taken
 
     def _look(self, names: Names) -> tuple[Search, Found]:
@@ -112,59 +128,72 @@ class PendingRows:
             if not maybe.size:
                 break
             left, places = left[maybe], places[maybe]
-            same, part = self._read(names.take(left), addresses[maybe], left)
+            same, found = self._read(names.take(left), addresses[maybe], left)
             hits[left[same]] = True
-            parts.append(part)
+            parts += found
             left, places = left[~same], places[~same] + 1
         return Search(self._age, ends, hits), Found.together(parts)
 
-    def _insert(self, names: Names, records: Octets, until_ms: Ints) -> None:
+    def _add(self, names: Names, records: Octets, until_ms: Ints, *, replacing: bool) -> None:
         self._make_room(len(names))
         search = names.search
         if search is None or search.age != self._age:
             search = self._look(names)[0]
-        hours, short = until_ms // HOUR_MS, unlabelled(records)
-        rows = Rows(names, records, until_ms - hours * HOUR_MS)
-        kinds = hours * 2 + short
+        hours, short = np.maximum(until_ms, 0) // HOUR_MS, unlabelled(records)
+        rows = Rows(names, records, np.maximum(until_ms, 0) - hours * HOUR_MS)
+        replaced = self._index.at(search.ends).astype("<u4") if replacing else None
         addresses = np.empty(len(names), np.int64)
-        for kind in np.unique(kinds).tolist():
-            places = np.flatnonzero(kinds == kind)
-            some = rows if len(places) == len(rows) else rows.take(places)
-            addresses[places] = self._pack(some, kind // 2, short=bool(kind % 2))
+        for each in np.unique(short).tolist():
+            places = np.flatnonzero(short == each)
+            places = places[np.argsort(hours[places], kind="stable")]
+            addresses[places] = self._pack(
+                rows.take(places),
+                hours[places],
+                b"" if replaced is None else replaced[places].tobytes(),
+                short=each,
+            )
         again, new = np.flatnonzero(search.hits), np.flatnonzero(~search.hits)
         hashes, ends = names.hashes, search.ends
         self._index.replace(hashes[again], addresses[again], ends[again])
         self._index.insert(hashes[new], addresses[new], ends[new])
 
-    def _pack(self, rows: Rows, hour: int, *, short: bool) -> Ints:
-        """Put rows of one kind into pages; their addresses."""
-        kind = hour, rows.records.shape[1], short
-        n, number = len(rows), self._open.get(kind)
-        first = 0 if number is None else self._table.size(number)
-        count = -(-(first + n) // ROWS)
-        fresh = self._table.add(hour, count - (number is not None))
-        numbers = fresh if number is None else np.concatenate(([number], fresh))
-        places = np.arange(first, first + n)
-        sizes = np.bincount(places // ROWS, minlength=count)
+    def _pack(self, rows: Rows, hours: Ints, replaced: bytes, *, short: bool) -> Ints:
+        """Put rows, in order of hours, into pages; their addresses."""
+        cut = [
+            page
+            for hour, count in Counter(hours.tolist()).items()
+            for page in self._cut(_Kind(hour, rows.records.shape[1], short, bool(replaced)), count)
+        ]
+        numbers, firsts, sizes = np.array(cut, np.int64).T
         hashes = rows.names.hashes.astype("<u8").tobytes()
         start = 0
-        for page, key, size, packed in zip(
-            numbers.tolist(),
-            self._table.keys(numbers),
-            sizes.tolist(),
-            pack(rows, sizes, short=short),
-            strict=True,
+        for (page, first, size), key, packed in zip(
+            cut, self._table.keys(numbers), pack(rows, sizes, short=short), strict=True
         ):
-            begun, first = first, 0
-            self._pieces.append(Piece(key, begun, packed, hashes[8 * start : 8 * (start + size)]))
-            self._pages[page] = append(self._page(page), packed, first=begun) if begun else packed
-            start += size
+            stop = start + size
+            hashed, gone = hashes[8 * start : 8 * stop], replaced[4 * start : 4 * stop]
+            self._pieces.append(Piece(key, first, packed, hashed, gone))
+            self._pages[page] = append(self._page(page), packed, first=first) if first else packed
+            start = stop
         self._table.grow(numbers, sizes)
-        if (int(places[-1]) + 1) % ROWS:
-            self._open[kind] = int(numbers[-1])
-        else:
-            self._open.pop(kind, None)
-        return (numbers[places // ROWS] << ROW_BITS) + places % ROWS
+        befores = np.cumsum(sizes) - sizes
+        steps = np.arange(len(rows)) + np.repeat(firsts - befores, sizes)
+        addresses: Ints = np.repeat(numbers << ROW_BITS, sizes) + steps
+        return addresses
+
+    def _cut(self, kind: _Kind, count: int) -> Iterator[tuple[int, int, int]]:
+        """Pages for rows of a kind: the number of each, its rows by now, and those to come."""
+        number = self._open.pop(kind, None)
+        first = 0 if number is None else self._table.size(number)
+        self._table.expect(kind.hour, 0 if kind.replacing else count)
+        while count:
+            if number is None:
+                number = int(self._table.add(kind.hour, 1)[0])
+            size = min(ROWS - first, count)
+            yield number, first, size
+            if first + size < ROWS:
+                self._open[kind] = number
+            number, first, count = None, 0, count - size
 
     def _make_room(self, coming: int) -> None:
         """The index forgets what has lapsed when it, or the numbers of pages, run out."""
@@ -173,8 +202,20 @@ class PendingRows:
             self._table.recycle()
             self._age += 1
 
-    def _read(self, names: Names, addresses: Ints, rows: Ints) -> tuple[Bools, Found]:
+    def _read(self, names: Names, addresses: Ints, rows: Ints) -> tuple[Bools, list[Found]]:
         """Which of the addresses have their names, and what is found there."""
+        if len(rows) <= _READ:
+            same, found = self._read_some(names, addresses, rows)
+            return same, [found]
+        same, parts = np.zeros(len(rows), np.bool_), []
+        order = np.argsort(addresses)
+        for start in range(0, len(rows), _READ):
+            some = order[start : start + _READ]
+            same[some], found = self._read_some(names.take(some), addresses[some], rows[some])
+            parts.append(found)
+        return same, parts
+
+    def _read_some(self, names: Names, addresses: Ints, rows: Ints) -> tuple[Bools, Found]:
         same = self._table.alive(addresses)
         alive = np.flatnonzero(same)
         numbers, which = np.unique(addresses[alive] >> ROW_BITS, return_inverse=True)
@@ -182,32 +223,9 @@ class PendingRows:
         places = addresses[alive] & (ROWS - 1)
         equal = names.take(alive).equal(pages.data, *pages.names(which, places))
         same[alive] = equal
-        which, places, found = which[equal], places[equal], addresses[same]
+        which, places = which[equal], places[equal]
         until_ms = self._table.hours(numbers)[which] * HOUR_MS + pages.until(which, places)
-        groups = [
-            (each, self._newest(found[each], records))
-            for each, records in pages.records(which, places)
-        ]
-        return same, Found(rows[same], found, until_ms, groups)
-
-    def _newest(self, addresses: Ints, records: Octets) -> Octets:
-        """Records of rows as they were packed, with what has changed since put in."""
-        groups = addresses >> SLOT_BITS
-        maybe = np.flatnonzero(self._table.labelled(groups))
-        if maybe.size:
-            distinct, which = np.unique(groups[maybe], return_inverse=True)
-            known = LabelGroups(self._base.get_many(self._table.group_keys(distinct), Table.LABELS))
-            slots = addresses[maybe] & (SLOTS - 1)
-            there = np.flatnonzero(known.masks[which] >> slots & 1)
-            if there.size:
-                records[maybe[there]] = known.records(which[there], slots[there])
-        if self._records:
-            newer = [self._records.get(address) for address in addresses.tolist()]
-            changed = [row for row, record in enumerate(newer) if record is not None]
-            if changed:
-                joined = b"".join([record for record in newer if record is not None])
-                records[changed] = np.frombuffer(joined, np.uint8).reshape(len(changed), -1)
-        return records
+        return same, Found(rows[same], until_ms, list(pages.records(which, places)))
 
     def _values(self, numbers: Ints) -> list[bytes]:
         held = [self._pages.get(number) for number in numbers.tolist()]
@@ -224,22 +242,9 @@ class PendingRows:
     def _page(self, number: int) -> bytes:
         return self._values(np.array([number]))[0]
 
-    def _merged(self) -> Iterator[tuple[bytes, bytes]]:
-        """Label groups with the records that have changed since the last checkpoint."""
-        every = np.fromiter(self._records, np.int64, len(self._records))
-        for rows, records in by_width(list(self._records.values())):
-            groups, which = np.unique(every[rows] >> SLOT_BITS, return_inverse=True)
-            keys = self._table.group_keys(groups)
-            old: list[bytes | None] = [None] * len(keys)
-            known = np.flatnonzero(self._table.labelled(groups)).tolist()
-            asked = self._base.get_many([keys[i] for i in known], Table.LABELS)
-            for place, value in zip(known, asked, strict=True):
-                old[place] = value
-            self._table.label(groups)
-            yield from zip(keys, merge(old, which, every[rows] & (SLOTS - 1), records), strict=True)
-
     def _load(self) -> None:
         """Take over what the base has."""
+        replacing, gone = self._replaced()
         slots: list[Slots] = [np.zeros(0, np.uint64)]
         nothing = np.zeros(0, np.int64)
         places: list[tuple[Ints, Ints, Ints]] = [(nothing, nothing, nothing)]
@@ -249,14 +254,32 @@ class PendingRows:
             joined = np.frombuffer(b"".join([value for _, value in some]), "<u8")
             rows = np.fromiter((len(value) // 8 for _, value in some), np.int64, len(some))
             starts = np.repeat((numbers << ROW_BITS) - np.cumsum(rows) + rows, rows)
-            slots.append(self._index.slots(joined, starts + np.arange(len(joined))))
+            addresses = starts + np.arange(len(joined))
+            newest = ~gone.take(addresses, mode="clip")
+            slots.append(self._index.slots(joined[newest], addresses[newest]))
             places.append((hours, numbers, rows))
-        self._table.load(*map(np.concatenate, zip(*places, strict=True)))
+        del gone
+        hours, numbers, rows = map(np.concatenate, zip(*places, strict=True))
+        self._table.load(hours, numbers, rows, np.isin(numbers, replacing))
         every = np.concatenate(slots)
         slots.clear()
         every.sort()
         older = self._older(every)
         self._index.load(np.delete(every, older) if older else every)
+
+    def _replaced(self) -> tuple[Ints, Bools]:
+        """Which pages have rows that replace others, and which addresses are those of such others;
+        the last is of none."""
+        numbers, gone = [np.zeros(0, np.int64)], np.zeros(1, np.bool_)
+        found = self._base.scan(b"", LAST, Table.REPLACED)
+        while some := list(islice(found, _LOADED)):
+            numbers.append(read_page_keys([key for key, _ in some])[1])
+            addresses = np.frombuffer(b"".join([value for _, value in some]), "<u4")
+            lacking = int(addresses.max()) + 2 - len(gone)
+            if lacking > 0:
+                gone = np.concatenate((gone, np.zeros(lacking + len(gone), np.bool_)))
+            gone[addresses] = True
+        return np.concatenate(numbers), gone
 
     def _older(self, slots: Slots) -> list[int]:
         """Which slots are of rows whose names came again after they had lapsed.

@@ -15,17 +15,18 @@ class Table(Enum):
     """Sorted maps from bytes to bytes.
 
     ``VALUES`` has what waits (`streams.ingest.store.keys`). The others hold pending predictions:
-    their pages, the hashes of the names in each, and the label groups that have changed since.
-    Their keys begin with the hour in which the page lapses.
+    their pages, the hashes of the names in each, and for pages of rows that have changed the
+    addresses of the rows that those replace. Their keys begin with the hour in which the page
+    lapses.
     """
 
     VALUES = "values"
     PAGES = "pages"
     HASHES = "hashes"
-    LABELS = "labels"
+    REPLACED = "replaced"
 
 
-BY_HOUR = (Table.PAGES, Table.HASHES, Table.LABELS)
+BY_HOUR = (Table.PAGES, Table.HASHES, Table.REPLACED)
 
 LAST = b"\xff" * 16
 """After every key."""
@@ -56,21 +57,11 @@ def page_keys(hours: Ints, numbers: Ints) -> list[bytes]:
     >>> page_keys(np.array([1]), np.array([513]))
     [b'\\x00\\x00\\x00\\x01\\x00\\x00\\x02\\x01']
     """
-    return _split(np.stack((hours, numbers), axis=1).astype(">u4").tobytes(), 8)
-
-
-def group_keys(hours: Ints, numbers: Ints, groups: Ints) -> list[bytes]:
-    """Keys of label groups of pages; shape (n,)."""
-    keys = np.zeros(len(hours), [("hour", ">u4"), ("number", ">u4"), ("group", "u1")])
-    keys["hour"], keys["number"], keys["group"] = hours, numbers, groups
-    return _split(keys.tobytes(), 9)
+    joined = np.stack((hours, numbers), axis=1).astype(">u4").tobytes()
+    return [joined[start : start + 8] for start in range(0, len(joined), 8)]
 
 
 def read_page_keys(keys: Sequence[bytes]) -> tuple[Ints, Ints]:
     """Hours and numbers of keys of pages."""
     fields = np.frombuffer(b"".join(keys), ">u4").reshape(-1, 2).astype(np.int64)
     return fields[:, 0], fields[:, 1]
-
-
-def _split(joined: bytes, size: int) -> list[bytes]:
-    return [joined[i : i + size] for i in range(0, len(joined), size)]
