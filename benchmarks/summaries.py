@@ -16,7 +16,7 @@ from schemas.profiling import build
 from schemas.reference import ReferenceProfile
 from schemas.summaries import Mark, PaneDelta, Part, SummaryBatch
 from streams.control import Control
-from streams.decide.measure.drift import SCORE, reference_counts
+from streams.decide.measure.histograms import SCORE, reference_counts
 from streams.decide.subject import Subject, subject_of
 
 MINUTE_MS = 60_000

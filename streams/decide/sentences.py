@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from detectors.estimation.cbpe import ASSUMPTION
 from detectors.quantities import LABEL_METRICS, QUANTITIES, TOLD_METRICS
 from streams.decide.keys import WindowKey
-from streams.decide.measure.drift import CLASS, ITEMS, SCORE
 from streams.decide.measure.fairness import COMPARED
+from streams.decide.measure.histograms import CLASS, ITEMS, SCORE
 from streams.decide.measure.interval import Reading, Stretch
 from streams.decide.measure.smooth import SMOOTH
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.alerts import AlertAction, Severity
 from schemas.policy import PolicyRecord
-from streams.decide.measure.drift import SCORE
+from streams.decide.measure.histograms import SCORE
 from streams.decide.state import State
 
 

@@ -19,7 +19,7 @@ from streams.decide.detect.constant import ConstantTest
 from streams.decide.detect.gather import Gathered
 from streams.decide.detect.limit_bank import ROW, recipe_of
 from streams.decide.detect.limit_bank import sums_of as many_sums
-from streams.decide.measure.drift import SCORE, reference_counts
+from streams.decide.measure.histograms import SCORE, reference_counts
 from streams.decide.measure.labels import BESIDE, sums_beside
 from streams.decide.subject import subject_of
 

@@ -21,7 +21,7 @@ from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
 from streams.decide.detect.recovery import clear_of, reverse
-from streams.decide.measure.drift import histogram_of, reference_counts
+from streams.decide.measure.histograms import histogram_of, reference_counts
 from streams.decide.measure.interval import interval_of
 from streams.decide.measure.patterns import CONSTANT, answers, highest, top
 from streams.decide.subject import Subject

@@ -31,13 +31,13 @@ from streams.decide.detect.contract import (
 )
 from streams.decide.detect.gather import Gathered, cut
 from streams.decide.detect.recovery import clear_of
-from streams.decide.measure.drift import (
+from streams.decide.measure.drift import tv_metric
+from streams.decide.measure.histograms import (
     ITEMS,
     histogram_name,
     histogram_of,
     reference_counts,
     size_of,
-    tv_metric,
 )
 from streams.decide.subject import Subject
 

@@ -12,7 +12,8 @@ from detectors.distributions import chi2_sf
 from detectors.drift import chi_square, tv
 from detectors.drift.bh import bh
 from detectors.summary import Ints
-from streams.decide.measure.drift import Alike, Compared, alike, drifting, eps_of
+from streams.decide.measure.drift import eps_of
+from streams.decide.measure.histograms import Alike, Compared, alike, drifting
 from streams.decide.subject import Subject
 
 FALSE_NAMES = 0.01

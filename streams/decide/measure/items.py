@@ -8,7 +8,7 @@ from detectors.patterns.distinct import distinct, most_popular
 from detectors.quantities import Sums
 from detectors.summary import Ints
 from schemas.windows import Metric
-from streams.decide.measure.drift import ITEMS, reference_counts, size_of
+from streams.decide.measure.histograms import ITEMS, reference_counts, size_of
 from streams.decide.measure.interval import LEVEL, metric_of, number
 from streams.decide.subject import Subject
 

@@ -8,7 +8,7 @@ from detectors.patterns.repeats import repeats
 from detectors.quantities import Sums
 from detectors.summary import Ints
 from schemas.windows import Metric
-from streams.decide.measure.drift import CLASS, SCORE, histogram_of, reference_counts
+from streams.decide.measure.histograms import CLASS, SCORE, histogram_of, reference_counts
 from streams.decide.measure.interval import metric_of, number
 from streams.decide.subject import Subject
 

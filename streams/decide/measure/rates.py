@@ -27,7 +27,7 @@ from detectors.quantities import (
 from detectors.summary import Ints, Layout
 from schemas.windows import Metric, Verdict
 from streams.decide.levels import Level, feature_levels
-from streams.decide.measure.drift import SUBJECTS
+from streams.decide.measure.histograms import SUBJECTS
 from streams.decide.measure.interval import LEVEL, judged, number
 from streams.decide.subject import Subject
 

@@ -16,7 +16,7 @@ from schemas.predictions import Arm
 from schemas.summaries import Part
 from streams.decide.incidents.layers import layer_of
 from streams.decide.keys import MonitorKey
-from streams.decide.measure.drift import CLASS, ITEMS, SCORE
+from streams.decide.measure.histograms import CLASS, ITEMS, SCORE
 from streams.decide.rollout.records import Trouble, TroubleKey
 from streams.decide.state import State
 from streams.decide.subject import Subjects
