@@ -2,7 +2,8 @@
 
 Runs the parts one after another, each a process of its own with few runs, and prints one table of
 what they stored; the table is written beside it, as ``targets.md``. Whole runs are stored in
-``benchmarks/results``. With ``--small`` every part runs at a small size, to see that it works here:
+``benchmarks/results``, and the tables of ``benchmarks/README.md`` and ``docs/sizing.md`` follow
+them. With ``--small`` every part runs at a small size, to see that it works here:
 its figures go to ``out/bench``, and none of them speaks of a target. A part can be run by itself,
 with more runs, as ``python -m benchmarks.<part>``.
 """
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.output import RESULTS, SMALL
+from benchmarks.pages import pages
 from benchmarks.targets import TARGETS, counted, judge, table
 
 
@@ -44,8 +46,8 @@ class Part:
 
 
 PARTS = (
-    Part("detectors", "--runs 3", 15, "--runs 1 --tests 1000", 3),
-    Part("ingest", "--runs 3", 150, "--runs 1 --events 20000", 40),
+    Part("detectors", "", 25, "--runs 1 --tests 1000", 3),
+    Part("ingest", "", 250, "--runs 1 --events 20000", 40),
     Part("many", "", 180, "--runs 1 --rows 20000 --models 100", 20),
     Part("store", "", 300, "--predictions 200000", 25),
     Part("decide", "", 720, "--windows 1 --only 'many tests'", 45),
@@ -129,6 +131,9 @@ def report(results: Path, *, whole: bool) -> None:
     lines = [*table(judged), "", f"{counted(judged)}."]
     results.mkdir(parents=True, exist_ok=True)
     (results / "targets.md").write_text("\n".join(lines) + "\n")
+    if whole:
+        for path, text in pages().items():
+            path.write_text(text, encoding="utf-8")
     print(*lines, sep="\n")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from benchmarks.cluster import Cluster, Death, simulate
 from benchmarks.demand import Demand
 from benchmarks.fit import sample
 from benchmarks.measured import Figure, Measured
-from docs.tables import between
+from docs.tables import between, table
 
 PAGE = Path(__file__).parents[1] / "docs" / "sizing.md"
 RESTART_S = 5.0
@@ -32,7 +32,7 @@ def page(measured: Measured) -> dict[Path, str]:
         ("worked", _WORKED, list(_worked(measured))),
         ("loss", _LOSS, list(_losses())),
     ):
-        text = between(text, name, _table(head, rows))
+        text = between(text, name, table(head, rows))
     return {PAGE: text}
 
 
@@ -154,10 +154,6 @@ def _figures(measured: Measured) -> Iterator[tuple[str, ...]]:
     yield ("memory of INGEST at most, hash indices left out", f"{own.value:.0f} MB", own.source)
     rebuilt = measured.rebuild_rows_per_second
     yield ("rebuilt from the join log", f"{rebuilt.value:,.0f} rows/s", rebuilt.source)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "".join("| " + " | ".join(line) + " |\n" for line in (head, ["---"] * len(head), *rows))
 
 
 def us(what: str, figure: Figure) -> str:

@@ -243,7 +243,7 @@ def _yaml(value: object) -> str:
 
 def policy_table() -> str:
     """Keys, kinds and defaults of a policy."""
-    return _table(
+    return table(
         ("key", "kind", "default", "meaning"),
         [
             (f"`{key.name}`", key.kind, key.default, POLICY_KEYS[key.name])
@@ -259,7 +259,7 @@ def topic_table() -> str:
         days = "for ever" if spec.retention_ms is None else f"{spec.retention_ms / 86.4e6:g} days"
         kept = "last of each key" if spec.compacted else days
         rows.append((f"`{spec.name}`", str(spec.partitions), spec.key, spec.event, kept))
-    return _table(("topic", "partitions", "key", "event", "kept"), rows)
+    return table(("topic", "partitions", "key", "event", "kept"), rows)
 
 
 def settings_table() -> str:
@@ -268,7 +268,7 @@ def settings_table() -> str:
     for name in SETTINGS:
         default = str(Settings.model_fields[name].default)
         rows.append((f"`KITTIWAKE_{name.upper()}`", f"`{default}`" * bool(default), SETTINGS[name]))
-    return _table(("variable", "default", "meaning"), rows)
+    return table(("variable", "default", "meaning"), rows)
 
 
 def metrics_table() -> str:
@@ -277,7 +277,7 @@ def metrics_table() -> str:
         (f"`{metric.name}`", metric.kind.value, ", ".join(metric.labels), metric.help)
         for metric in CATALOGUE
     ]
-    return _table(("metric", "kind", "labels", "meaning"), rows)
+    return table(("metric", "kind", "labels", "meaning"), rows)
 
 
 def column_table() -> str:
@@ -290,15 +290,15 @@ def column_table() -> str:
         )
         for name, column in (arrow.COLUMNS | arrow.FAMILIES).items()
     ]
-    return _table(("column", "field", "holds"), rows)
+    return table(("column", "field", "holds"), rows)
 
 
 def pane_table() -> str:
     """What a pane takes."""
-    return _table(("entries for", "number", "in segments"), list(panes.rows()))
+    return table(("entries for", "number", "in segments"), list(panes.rows()))
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
