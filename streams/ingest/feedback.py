@@ -13,6 +13,7 @@ from streams.ingest import review
 from streams.ingest.admit.admitted import timed
 from streams.ingest.admit.feedback import Heard, admit_feedback
 from streams.ingest.admit.sampling import is_expected, sampled_out
+from streams.ingest.columns.ragged import Octets
 from streams.ingest.context import Context
 from streams.ingest.decode.feedback_rows import rows_of
 from streams.ingest.decode.rows import Bools
@@ -102,10 +103,11 @@ class Feedback:
             if not done.size:
                 continue
             left[found.rows[done]] = False
+            packed = _octets(joined.records)
+            # A truth that comes again, or a signal, may say nothing new: then nothing is written.
+            new = np.flatnonzero((packed != _octets(records)[joined.rows]).any(axis=1))
             self._context.store.update(
-                heard.names.take(found.rows[done]),
-                joined.records.view(np.uint8).reshape(len(done), records.itemsize),
-                found.until_ms[done],
+                heard.names.take(found.rows[done[new]]), packed[new], found.until_ms[done[new]]
             )
             self._context.notes.tally.joined[plan.policy.model] += done.size
             changes.extend_columns(plan, joined.additions)
@@ -164,7 +166,9 @@ class Feedback:
                     told.append((name, pending, plan, labels_of(pending)))
                 prediction_id = heard.row(places[0]).row.event.prediction_id
                 self.meet(prediction_id, pending, met, plan, changes)
-                changed[known] = pending.pack()
+                packed = pending.pack()
+                if packed != records[known]:
+                    changed[known] = packed
             if waiting:
                 self._wait(keys.WAITING + name, waiting)
         each = np.fromiter(changed, np.int64, len(changed))
@@ -209,3 +213,8 @@ class Feedback:
         self._context.store.put(place, pack_waiting(every))
         until_ms = max(item.until_ms for item in every)
         self._context.lapses.note(keys.WAITING, place, until_ms=until_ms)
+
+
+def _octets(records: NDArray[np.void]) -> Octets:
+    """Packed records as bytes, shape (n, width)."""
+    return records.view(np.uint8).reshape(len(records), records.itemsize)

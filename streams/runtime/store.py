@@ -73,7 +73,7 @@ class JoinStore:
     """
 
     def __init__(self, directory: Path, *, memory: StoreMemory | None = None) -> None:
-        self._directory = directory
+        self._directory, self._gone = directory, directory.with_name(directory.name + ".gone")
         self._memory = memory or StoreMemory()
         self._open()
 
@@ -118,7 +118,7 @@ class JoinStore:
     def wipe(self) -> None:
         """Forget everything."""
         self.close()
-        shutil.rmtree(self._directory)
+        self._remove()
         self._open()
 
     def close(self) -> None:
@@ -130,11 +130,11 @@ class JoinStore:
         del self._db
 
     def _open(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._gone, ignore_errors=True)
         families = {table.value: self._options(table) for table in Table}
         if self._foreign(families):
-            shutil.rmtree(self._directory)
-            self._directory.mkdir()
+            self._remove()
+        self._directory.mkdir(parents=True, exist_ok=True)
         options = self._options(Table.VALUES)
         options.create_if_missing(True)
         options.create_missing_column_families(True)
@@ -147,6 +147,11 @@ class JoinStore:
         self._db.set_write_options(unlogged)
         self._tables = {table: self._db.get_column_family(table.value) for table in Table}
         self._families = {table: self._db.get_column_family_handle(table.value) for table in Table}
+
+    def _remove(self) -> None:
+        """Remove the database; half of one, after a kill, could not be opened again."""
+        self._directory.rename(self._gone)
+        shutil.rmtree(self._gone)
 
     def _foreign(self, families: Container[str]) -> bool:
         """Whether the database has tables of another format."""

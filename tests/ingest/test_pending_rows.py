@@ -145,6 +145,25 @@ def test_a_store_remembers_whether_there_is_room_and_says_what_to_do(
         overlay.insert(more, [b"x"] * len(more), np.full(len(more), 20 * HOUR))
 
 
+def test_numbers_that_run_out_before_anything_lapsed_move_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Searches stay true, so that no page is read twice."""
+    monkeypatch.setattr(page_table, "MOST", 8)
+    overlay = Overlay(DictBase())
+    names = Names.of("m", [f"{i}" for i in range(5 * ROWS)])
+    overlay.insert(names, [b"x"] * len(names), np.full(len(names), HOUR))
+    rebuilt: list[int] = []
+    monkeypatch.setattr(
+        hash_index.HashIndex, "rebuild", lambda self, coming, alive: rebuilt.append(coming)
+    )
+    some = names.take(np.arange(ROWS))
+    for _ in range(2):
+        found = overlay.find(some)
+        overlay.update(some.take(found.rows), [b"y"] * ROWS, found.until_ms)
+    assert rebuilt == []
+
+
 class Counting(DictBase):
     """A base that counts what it is asked for."""
 

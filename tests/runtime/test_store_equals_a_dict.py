@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,32 @@ def test_a_store_with_tables_of_another_format_is_built_anew(tmp_path: Path) -> 
         assert store.mark() is None
         assert not any(content(store).values())
         store.close()
+
+
+@pytest.mark.parametrize("left", range(1, 9))
+def test_a_store_that_was_killed_while_it_forgot_opens_empty(
+    left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its files are gone."""
+    store = JoinStore(tmp_path / "join")
+    store.write(values({b"a": b"1"}), mark(1))
+    store.close()
+    store = JoinStore(tmp_path / "join")
+
+    def killed(path: Path, **_: object) -> None:
+        for file in sorted(path.iterdir())[left:]:
+            file.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.wipe()
+    store = JoinStore(tmp_path / "join")
+    assert store.mark() is None
+    assert not any(content(store).values())
+    assert [path.name for path in tmp_path.iterdir()] == ["join"]
+    store.close()
 
 
 def test_the_mark_is_no_value(tmp_path: Path) -> None:

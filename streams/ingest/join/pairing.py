@@ -116,7 +116,9 @@ class Pairing:
                 if self._meet(shadow, served, plan, watermark_ms, changes):
                     last_ms = max(last_ms, served.time_ms + plan.kept_ms)
                     served.shadowed = True
-                    met[item.name] = place, served.pack()
+                    record = served.pack()
+                    if record != records[place]:
+                        met[item.name] = place, record
             self._save(item.name, beside, last_ms)
         each = np.array([place for place, _ in met.values()], np.int64)
         packed = [record for _, record in met.values()]

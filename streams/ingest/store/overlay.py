@@ -50,7 +50,8 @@ class Overlay:
     def insert(self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints) -> None:
         """Add predictions under names that are distinct, and not there or lapsed.
 
-        ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,).
+        ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,): later
+        than one of its name that has lapsed did.
         """
         self._rows.insert(names, records, until_ms)
 

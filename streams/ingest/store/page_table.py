@@ -38,8 +38,8 @@ class PageTable:
         return self._hours.nbytes + self._rows.nbytes
 
     def exhausted(self, count: int) -> bool:
-        """Whether so many new pages take numbers that are to be given out again first."""
-        return self._next + count - len(self._free) > MOST
+        """Whether so many new pages take numbers that lapsed pages had, if any has lapsed."""
+        return bool(self._lapsed) and self._next + count - len(self._free) > MOST
 
     def add(self, hour: int, count: int) -> Ints:
         """Numbers of new pages that lapse in an hour.

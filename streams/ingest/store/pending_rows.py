@@ -83,7 +83,8 @@ class PendingRows:
     def insert(self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints) -> None:
         """Add predictions under names that are distinct, and not there or lapsed.
 
-        ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,).
+        ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,): later
+        than one of its name that has lapsed did.
         """
         for rows, table in by_width(records):
             self._add(names.take(rows), table, until_ms[rows], replacing=False)
