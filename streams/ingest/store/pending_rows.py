@@ -140,15 +140,20 @@ class PendingRows:
         search = names.search
         if search is None or search.age != self._age:
             search = self._look(names)[0]
-        hours, short = np.maximum(until_ms, 0) // HOUR_MS, unlabelled(records)
-        rows = Rows(names, records, np.maximum(until_ms, 0) - hours * HOUR_MS)
+        until_ms, short = np.maximum(until_ms, 0), unlabelled(records)
+        hours = until_ms // HOUR_MS
+        rows = Rows(names, records, until_ms - hours * HOUR_MS)
         replaced = self._index.at(search.ends).astype("<u4") if replacing else None
         addresses = np.empty(len(names), np.int64)
-        for each in np.unique(short).tolist():
+        for each in (False, True):
             places = np.flatnonzero(short == each)
-            places = places[np.argsort(hours[places], kind="stable")]
+            if not places.size:
+                continue
+            moved = np.any(np.diff(hours[places]) < 0)
+            if moved:
+                places = places[np.argsort(hours[places], kind="stable")]
             addresses[places] = self._pack(
-                rows.take(places),
+                rows if len(places) == len(rows) and not moved else rows.take(places),
                 hours[places],
                 b"" if replaced is None else replaced[places].tobytes(),
                 short=each,
@@ -187,14 +192,14 @@ class PendingRows:
         number = self._open.pop(kind, None)
         first = 0 if number is None else self._table.size(number)
         self._table.expect(kind.hour, 0 if kind.replacing else count)
-        while count:
-            if number is None:
-                number = int(self._table.add(kind.hour, 1)[0])
+        lacking = -(-(first + count) // ROWS) - (number is not None)
+        fresh = self._table.add(kind.hour, lacking).tolist() if lacking else []
+        for page in fresh if number is None else (number, *fresh):
             size = min(ROWS - first, count)
-            yield number, first, size
+            yield page, first, size
             if first + size < ROWS:
-                self._open[kind] = number
-            number, first, count = None, 0, count - size
+                self._open[kind] = page
+            first, count = 0, count - size
 
     def _make_room(self, coming: int) -> None:
         """The index forgets what has lapsed when it, or the numbers of pages, run out."""
