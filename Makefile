@@ -11,7 +11,7 @@ help:
 	@echo "make demo-kafka  the same over a real Apache Kafka that the target fetches and starts"
 	@echo "make test        checks and all tests, with a real Kafka started by the suite"
 	@echo "make check       formatting, lint, types, import rules"
-	@echo "make bench       every number to hold, measured, and whether it is met; about an hour"
+	@echo "make bench       every number to hold, measured, and whether it is met; half an hour"
 	@echo "make bench-small the same parts at a small size: do they all run here?"
 	@echo "make bench-micro one stage at a time, beside its floor"
 	@echo "make soak        an hour of steady traffic: is memory flat?"
