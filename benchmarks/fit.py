@@ -90,7 +90,7 @@ def fit(
         partitions,
         workers,
     )
-    fits = _few([each for each in able if demand.pending <= _rows(demand, measured, each)])
+    fits = _few([each for each in able if _holds(demand, measured, each)])
     if not fits:
         raise ValueError(_why(demand, measured, partitions, workers))
     return min(fits)
@@ -108,16 +108,24 @@ def sample(
     if not fits:
         return None
     able = [each for each in fits if each.workers == min(fits).workers]
-    best = max(able, key=lambda each: (_rows(demand, measured, each), -each.partitions))
-    rows = _rows(demand, measured, best)
-    if demand.pending <= rows:
+    best = max(able, key=lambda each: (min(_rooms(demand, measured, each)), -each.partitions))
+    if _holds(demand, measured, best):
         return None
-    room_days = rows / (demand.events_per_second * DAY_S) - PAGE_DAYS
+    a_day = demand.events_per_second * DAY_S
+    rows_days, memory_days = (room / a_day for room in _rooms(demand, measured, best))
+    room_days = min(rows_days, memory_days) - PAGE_DAYS
     dedupe_days = min(demand.dedupe_days, math.floor(24 * room_days / 2) / 24)
     if dedupe_days <= 0:
         return None
-    waits_days = demand.waits_days - PAGE_DAYS
-    share = floored((room_days - dedupe_days) / (waits_days - dedupe_days))
+    known_days = dedupe_days + PAGE_DAYS
+    more_days = demand.waits_days - known_days
+    truths_days = demand.labelled * demand.waits_days
+    share = floored(
+        min(
+            (rows_days - known_days) / (more_days + truths_days),
+            (memory_days - known_days) / more_days,
+        )
+    )
     return Sample(share, dedupe_days, best) if share else None
 
 
@@ -152,10 +160,16 @@ def _room(demand: Demand, measured: Measured) -> float:
     return (1e9 * demand.memory_gb - 1e6 * measured.worker_mb.value) / ROW_BYTES
 
 
-def _rows(demand: Demand, measured: Measured, made: Fit) -> float:
-    """Predictions that can wait in a cluster, and their truths with them."""
-    addressed = SHARD_ROWS * demand.pending / demand.rows
-    return made.partitions * min(addressed, _room(demand, measured) / (made.fullest + 1))
+def _holds(demand: Demand, measured: Measured, made: Fit) -> bool:
+    """Whether there is room for what waits."""
+    rows, indexed = _rooms(demand, measured, made)
+    return demand.rows <= rows and demand.pending <= indexed
+
+
+def _rooms(demand: Demand, measured: Measured, made: Fit) -> tuple[float, float]:
+    """Rows that the shards of a cluster hold, and predictions that its workers have memory for."""
+    indexed = made.partitions * _room(demand, measured) / (made.fullest + 1)
+    return made.partitions * SHARD_ROWS, indexed
 
 
 def floored(share: float) -> float:
