@@ -45,9 +45,8 @@ def ingest(stored: Mapping[str, Any]) -> str:
         for what in runs["kafka"][0]
     ]
     ratios = [
-        (f"{one['of']} / {one['to']}", f"≥ {one['target']:g}", *(_judged(each) for each in same))
+        (f"{same[0]['of']} / {same[0]['to']}", f"≥ {same[0]['target']:g}", *map(_judged, same))
         for same in zip(*(log["ratios"] for log in logs.values()), strict=True)
-        for one in same[:1]
     ]
     return (
         f"{machine['date']}, {machine['processor']}, {machine['cores']} cores shared with the"

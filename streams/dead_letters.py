@@ -6,6 +6,7 @@ import base64
 
 from schemas.base import MAX_TIME_MS
 from schemas.dead_letters import DeadLetter, Reason
+from schemas.errors import BadRecord
 from schemas.ids import content_id
 from streams.records import Record
 
@@ -42,3 +43,10 @@ def dead_letter(
         value_base64=base64.b64encode(raw[:KEPT_BYTES]).decode(),
         time_ms=min(max(record.timestamp_ms, 0), MAX_TIME_MS),
     )
+
+
+def refusal(
+    record: Record, bad: BadRecord, *, row: int = 0, value: bytes | None = None
+) -> DeadLetter:
+    """The dead letter of a record, or of a row of it, that was refused."""
+    return dead_letter(record, Reason(bad.reason), str(bad), row=row, field=bad.field, value=value)

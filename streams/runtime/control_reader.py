@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from schemas import topics
-from schemas.dead_letters import DeadLetter, Reason
+from schemas.dead_letters import DeadLetter
 from schemas.errors import BadRecord
 from streams.control import Control
-from streams.dead_letters import dead_letter
+from streams.dead_letters import refusal
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport
 
@@ -52,8 +52,7 @@ class ControlReader:
             try:
                 self.control.apply(self._names[record.topic], record.value)
             except BadRecord as bad:
-                reason = Reason(bad.reason)
-                self._refuse(dead_letter(record, reason, str(bad), field=bad.field))
+                self._refuse(refusal(record, bad))
         return bool(records)
 
     def close(self) -> None:

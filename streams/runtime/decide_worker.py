@@ -212,7 +212,8 @@ class DecideWorker:
         try:
             command = read_command(value)
         except ValueError as error:
-            self._refuse(owned, record, Reason.BAD_SHAPE, f"no usable command: {error}")
+            words = f"no usable command: {error}"
+            self._refuse(owned, dead_letter(record, Reason.BAD_SHAPE, words))
             return
         own = self._partition(command, record)
         if own != record.partition:
@@ -221,7 +222,7 @@ class DecideWorker:
                 f"a command for model {command.model!r} on partition {record.partition}; write it "
                 f"to partition {own}: the key is the model, the partitioner that of Kafka's clients"
             )
-            self._refuse(owned, record, Reason.STRAY, words)
+            self._refuse(owned, dead_letter(record, Reason.STRAY, words))
             return
         owned.decide.command(command, record.timestamp_ms)
 
@@ -231,10 +232,9 @@ class DecideWorker:
             return record.partition
         return partition_of(command.model.encode(), self._partitions)
 
-    def _refuse(self, owned: _Owned, record: Record, reason: Reason, words: str) -> None:
-        letter = dead_letter(record, reason, words)
+    def _refuse(self, owned: _Owned, letter: DeadLetter) -> None:
         owned.dead.append(letter)
-        self._metrics.inc(catalogue.DEAD_LETTERS, topic=record.topic, reason=letter.reason)
+        self._metrics.inc(catalogue.DEAD_LETTERS, topic=letter.topic, reason=letter.reason)
 
     def _refuse_control(self, letter: DeadLetter) -> None:
         """Every worker reads these topics; the one that has the first partition tells."""
@@ -245,10 +245,8 @@ class DecideWorker:
     def _tell_refused(self, owned: _Owned) -> None:
         """Tell of control records that could not be used; after a restart of the old ones again,
         by the same ids."""
-        for letter in self._refused:
-            self._metrics.inc(catalogue.DEAD_LETTERS, topic=letter.topic, reason=letter.reason)
-        owned.dead += self._refused
-        self._refused.clear()
+        while self._refused:
+            self._refuse(owned, self._refused.popleft())
 
     def _apply(self, decide: Decide, batch: SummaryBatch) -> None:
         """INGEST may have read a control record that has not come here yet."""

@@ -96,7 +96,7 @@ class LocalLog:
             Of each the time in milliseconds since the epoch, the key and the value.
         """
         with self.changed:
-            count = self.specs[topic].partitions if topic in self.specs else 1
+            count = self._count(topic)
             partitions = [self.partition((topic, number)) for number in range(count)]
             for time_ms, key, value in rows:
                 _check_size(topic, len(key) + len(value))
@@ -112,8 +112,7 @@ class LocalLog:
         _check_size(message.topic, len(message.key or b"") + len(message.value or b""))
         number = message.partition
         if number is None:
-            spec = self.specs.get(message.topic)
-            count = spec.partitions if spec else 1
+            count = self._count(message.topic)
             if message.key is None:
                 self._keyless += 1
                 number = self._keyless % count
@@ -122,6 +121,10 @@ class LocalLog:
         place = message.topic, number
         self.partition(place)
         return place
+
+    def _count(self, topic: str) -> int:
+        spec = self.specs.get(topic)
+        return spec.partitions if spec else 1
 
     def _write(self, place: TopicPartition, message: Message) -> None:
         partition = self._partitions[place]

@@ -21,7 +21,7 @@ from schemas.hot import (
     prediction_decoder,
     rows,
 )
-from streams.dead_letters import dead_letter
+from streams.dead_letters import dead_letter, refusal
 from streams.records import Record
 
 T = TypeVar("T", HotPrediction, HotFeedback)
@@ -100,7 +100,7 @@ def _add_arrow(record: Record, found: Decoded[HotPrediction]) -> None:
     try:
         message, good, dead = message_of(record)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, 0, record.value or b""))
+        found.dead.append(refusal(record, bad))
         return
     found.dead.extend(dead)
     for index, event in zip(good.tolist(), message.events(good), strict=True):
@@ -112,7 +112,7 @@ def _add_batch(record: Record, value: bytes, decoder: Decoder[T], found: Decoded
     try:
         parts = rows(value)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, 0, value))
+        found.dead.append(refusal(record, bad))
         return
     for index, part in enumerate(parts):
         _add_row(record, part, index, decoder, found)
@@ -125,7 +125,7 @@ def _add_row(
         event = decoder.decode(value)
         time_ms = milliseconds_of(event.time)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, index, value))
+        found.dead.append(refusal(record, bad, row=index, value=value))
     else:
         found.rows.append(Row(event, record, index, time_ms))
 
@@ -134,7 +134,7 @@ def _beat(record: Record, value: bytes, found: Decoded[T]) -> None:
     try:
         time_ms = milliseconds_of(heartbeat_decoder.decode(value).time)
     except BadRecord as bad:
-        found.dead.append(_refused(record, bad, 0, value))
+        found.dead.append(refusal(record, bad))
     else:
         found.beats.append(Heartbeat(len(found.rows), time_ms, record))
 
@@ -152,8 +152,3 @@ def is_batch(value: bytes) -> bool:
     (True, False)
     """
     return not value.startswith(b"{") and value.lstrip(b" \t\r\n")[:1] == b"["
-
-
-def _refused(record: Record, bad: BadRecord, index: int, value: bytes) -> DeadLetter:
-    reason = Reason(bad.reason)
-    return dead_letter(record, reason, str(bad), row=index, field=bad.field, value=value)
