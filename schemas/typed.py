@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from math import nan
 from types import MappingProxyType
 from typing import Any, Final, Union, cast
 
@@ -136,10 +137,13 @@ def _has(held: object, name: str) -> bool:
 
 @cache
 def _event_type(model: str, names: Names) -> type[msgspec.Struct]:
-    count = len(names.numeric)
-    features: tuple[Any, ...] = (float | None,) * count + (Scalar,) * len(names.other)
-    every = _struct("Features", "f", (*names.numeric, *names.other), features)
-    segments = _struct("Segments", "s", names.segments, (str | None,) * len(names.segments))
+    numbers, others = (
+        [(float | None, nan)] * len(names.numeric),
+        [(Scalar, None)] * len(names.other),
+    )
+    every = _struct("Features", "f", (*names.numeric, *names.other), (*numbers, *others))
+    words = [(str | None, None)] * len(names.segments)
+    segments = _struct("Segments", "s", names.segments, tuple(words))
     replaced: dict[str, tuple[Any, ...]] = {
         "features": (every, every()),
         "segments": (segments, segments()),
@@ -171,13 +175,13 @@ def _event_type(model: str, names: Names) -> type[msgspec.Struct]:
 
 @cache
 def _struct(
-    name: str, letter: str, names: tuple[str, ...], kinds: tuple[Any, ...]
+    name: str, letter: str, names: tuple[str, ...], kinds: tuple[tuple[Any, object], ...]
 ) -> type[msgspec.Struct]:
     """A struct with a field of each name; a name may be no identifier. Models whose names are the
     same share it: types of very many models do not fit into the processor's cache."""
     return msgspec.defstruct(
         name,
-        [(f"{letter}{i}", kind, None) for i, kind in enumerate(kinds)],
+        [(f"{letter}{i}", kind, default) for i, (kind, default) in enumerate(kinds)],
         rename={f"{letter}{i}": each for i, each in enumerate(names)},
         frozen=True,
         gc=False,

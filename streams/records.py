@@ -124,18 +124,20 @@ def columns_of(records: Iterable[Record]) -> list[Records]:
     found: dict[tuple[str, int], list[Record]] = {}
     for record in records:
         found.setdefault((record.topic, record.partition), []).append(record)
-    return [
-        Records(
-            topic,
-            partition,
-            [record.offset for record in own],
-            [record.timestamp_ms for record in own],
-            [record.value or b"" for record in own],
-            own,
-            _itself,
-        )
-        for (topic, partition), own in found.items()
-    ]
+    return list(map(in_columns, found.values()))
+
+
+def in_columns(records: Sequence[Record]) -> Records:
+    """Records of one partition, one at least, in columns."""
+    return Records(
+        records[0].topic,
+        records[0].partition,
+        [record.offset for record in records],
+        [record.timestamp_ms for record in records],
+        [record.value or b"" for record in records],
+        records,
+        _itself,
+    )
 
 
 def _itself(record: Record) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from schemas.errors import ConfigurationError, TopicMismatch
 from schemas.topics import TopicSpec
@@ -49,7 +50,7 @@ class LocalFollower:
             if not records and timeout_ms > 0:
                 self._log.changed.wait(timeout_ms / 1_000)
                 records = self._reader.take(max_records)
-            return records
+            return list(chain.from_iterable(records))
 
     def at_end(self) -> bool:
         """True if every committed record was delivered."""

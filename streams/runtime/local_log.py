@@ -170,21 +170,24 @@ class LocalReader:
         self.paused: set[TopicPartition] = set()
         self._ends: dict[TopicPartition, int] = {}
 
-    def take(self, max_records: int) -> list[Record]:
-        """The next records, an equal share of each partition."""
-        records: list[Record] = []
+    def take(self, max_records: int) -> list[list[Record]]:
+        """The next records of each partition that has some, an equal share of each."""
+        every: list[list[Record]] = []
+        left = max_records
         active = [each for each in sorted(self.positions) if each not in self.paused]
         for index, each in enumerate(active):
             partition = self._log.partition(each)
-            share = -(-(max_records - len(records)) // (len(active) - index))
+            share = -(-left // (len(active) - index))
             taken = partition.since(self.positions[each], share)
-            records += taken
+            left -= len(taken)
             if len(taken) < share:
                 self.positions[each] = partition.end
             elif taken:
                 self.positions[each] = taken[-1].offset + 1
+            if taken:
+                every.append(taken)
             self._ends[each] = partition.end
-        return records
+        return every
 
     def at_end(self, partition: TopicPartition) -> bool:
         """True if the last `take` left nothing."""

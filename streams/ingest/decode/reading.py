@@ -20,6 +20,7 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.errors import BadRecord
 from schemas.event_time import milliseconds_of
 from schemas.hot import HotFeedback, HotPrediction
+from streams.ingest.columns.packed import integers_of
 from streams.ingest.decode.one_by_one import Decoded, Heartbeat
 from streams.ingest.decode.origins import Origins
 from streams.records import Record, Records
@@ -135,6 +136,9 @@ class Reading(Generic[T]):
 def _times(events: Sequence[T]) -> Ints | None:
     """Times that are numbers within bounds; None where one is not."""
     times = [event.time for event in events]
+    packed = integers_of(times)
+    if packed is not None:
+        return packed.astype(np.int64) if packed.max() <= MAX_TIME_MS else None
     if not set(map(type, times)) <= {int}:
         return None
     try:

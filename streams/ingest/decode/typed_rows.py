@@ -6,7 +6,7 @@ go: what is rare is read from the bytes again.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import attrgetter
@@ -23,6 +23,7 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotPrediction, prediction_decoder
 from schemas.typed import Names, names_of
 from streams.ingest.columns.codes import Words, coded, crossed, merged
+from streams.ingest.columns.packed import floats_of
 from streams.ingest.columns.strings import Strings
 from streams.ingest.decode.origins import Origins
 from streams.ingest.decode.reading import Chunk
@@ -89,15 +90,7 @@ class TypedRows:
         if any(field.get("pair_id", ())):
             return None
         n = len(events)
-        nothing = [None] * n
-        rest: list[Sequence[Value]] = []
-        features: Iterable[tuple[Any, ...]] = map(msgspec.structs.astuple, field["features"])
-        width = len(names.numeric)
-        if names.other:
-            table = list(features)
-            rest = list(islice(zip(*table, strict=True), width, None))
-            features = (row[:width] for row in table)
-        numbers = np.fromiter(chain.from_iterable(features), np.float64, n * width)
+        numeric, other = _features(field["features"], len(names.numeric), len(names.other))
         return cls(
             names=names,
             of_models=_models(events, len(kinds)),
@@ -111,11 +104,11 @@ class TypedRows:
                 Words(*coded(list(map(attrgetter(f"s{place}"), field["segments"]))))
                 for place in range(names.sliced)
             ],
-            numeric=numbers.reshape(n, width),
-            other=rest,
+            numeric=numeric,
+            other=other,
             answers=_answers(field["output"]),
-            latencies_ms=np.array(field.get("latency_ms", nothing), np.float64),
-            failed=np.array([error is not None for error in field.get("error", nothing)]),
+            latencies_ms=_latencies(field.get("latency_ms"), n),
+            failed=_failed(field.get("error"), n),
             groups=_given(field.get("groups", ())),
             embeddings=_given(field.get("embeddings", ())),
         )
@@ -299,10 +292,35 @@ def _given(columns: Sequence[Mapping[str, T]]) -> Sequence[Mapping[str, T]]:
     return columns if any(columns) else ()
 
 
+def _features(
+    rows: Sequence[Any], numeric: int, other: int
+) -> tuple[Floats, list[Sequence[Value]]]:
+    """Those that are numbers, shape (n, numeric), NaN where there is none; and all others."""
+    if not other and (numbers := floats_of(rows)) is not None:
+        return numbers, []
+    table = list(map(msgspec.structs.astuple, rows))
+    values = chain.from_iterable(row[:numeric] for row in table)
+    numbers = np.fromiter(values, np.float64, len(rows) * numeric).reshape(len(rows), numeric)
+    return numbers, list(islice(zip(*table, strict=True), numeric, None))
+
+
 def _answers(outputs: Sequence[Any]) -> Answers:
     if outputs[0].__struct_fields__ != ("score",):
         return outputs
-    return np.array([output.score for output in outputs], np.float64)
+    scores = floats_of(outputs)
+    return (
+        np.array([each.score for each in outputs], np.float64) if scores is None else scores[:, 0]
+    )
+
+
+def _latencies(values: Sequence[float | None] | None, n: int) -> Floats:
+    return np.full(n, np.nan) if values is None else np.array(values, np.float64)
+
+
+def _failed(errors: Sequence[object] | None, n: int) -> Bools:
+    if errors is None:
+        return np.zeros(n, np.bool_)
+    return np.array([error is not None for error in errors], np.bool_)
 
 
 def _together(parts: Sequence[Answers]) -> Answers:
