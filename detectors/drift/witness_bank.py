@@ -65,11 +65,11 @@ def update(
     witness = known.ewma > total[:, None] * shares
     bound = _sum_where(shares, witness) + allowance
     made: BoolArray = witness.any(axis=-1) & (bound < 1.0)
-    wealth = known.wealth.copy()
-    if made.any():
-        n, s = counts[made].sum(axis=-1), _sum_where(counts[made], witness[made])
-        le = binary.increments(n=n, s=s, m=bound[made])
-        wealth[made] = step(wealth[made], le, log_share=log_share[made, None])
+    wealth, rows = known.wealth.copy(), np.flatnonzero(made)
+    if rows.size:
+        n, s = counts[rows].sum(axis=-1), _sum_where(counts[rows], witness[rows])
+        le = binary.increments(n=n, s=s, m=bound[rows])
+        wealth[rows] = step(wealth[rows], le, log_share=log_share[rows, None])
     log_m = log_mean_exp(wealth)
     after = Witnesses(as_floats(decay[:, None] * known.ewma + counts), wealth)
     return after, Bets(made, np.asarray(made & (log_m >= 0.0), dtype=np.bool_), log_m)
@@ -77,10 +77,9 @@ def update(
 
 def _sum_where(values: FloatArray, chosen: BoolArray) -> FloatArray:
     """Sum of the chosen entries of each row; in the order in which a row alone would be summed."""
-    first = np.argsort(~chosen, axis=-1, kind="stable")
-    moved, counts = np.take_along_axis(values, first, axis=-1), chosen.sum(axis=-1)
-    sums = np.zeros(len(values))
-    for count in np.unique(counts):
-        rows = counts == count
-        sums[rows] = np.ascontiguousarray(moved[rows, :count]).sum(axis=-1)
+    flat, counts = values[chosen], chosen.sum(axis=-1)
+    starts, sums = np.cumsum(counts) - counts, np.zeros(len(values))
+    for count in np.flatnonzero(np.bincount(counts)).tolist():
+        rows = np.flatnonzero(counts == count)
+        sums[rows] = flat[starts[rows, None] + np.arange(count)].sum(axis=-1)
     return sums

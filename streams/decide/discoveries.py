@@ -11,16 +11,23 @@ list is not empty.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
+from detectors.arrays import FloatArray
+from detectors.bets.grid import K, log_mean_exp
 from detectors.drift.e_bh import e_bh
+from schemas.summaries import Part
+from streams.decide.bank import ACCOUNT, BankKey, MonitorBank, account_of
 from streams.decide.detect import DriftTest, EmbeddingTest
 from streams.decide.detect.drift import log_wealths
 from streams.decide.keys import WindowKey
+from streams.decide.memory import MonitorState
 from streams.decide.sheets import Sheet
-from streams.decide.state import MonitorState, State, Window
+from streams.decide.state import State, Window
 
 FALSE_NAMES = 0.1
 """Highest expected share of false names in the list of a fixed window; an empty list has none."""
@@ -52,22 +59,53 @@ def found(state: State, windows: Sequence[Looked]) -> list[tuple[str, ...]]:
     ----------
     .. [1] Wang, Ramdas, False discovery rate control with e-values, JRSS-B 84, 2022.
     """
-    told = [_told(state, window, sheet) for window, sheet in windows]
+    names: list[tuple[str, ...]] = [()] * len(windows)
+    places = _likely(state, windows)
+    told = [_told(state, *windows[place]) for place in places]
     wealth = iter(_log_wealths([(test, one) for own in told for test, one in own if one]))
-    names: list[tuple[str, ...]] = []
-    for own in told:
+    for place, own in zip(places, told, strict=True):
         log_e = [next(wealth) - math.log(one.offered) if one else -math.inf for _, one in own]
-        if max(log_e, default=-math.inf) < LEAST:
-            names.append(())
-            continue
-        rejected = e_bh(log_e, FALSE_NAMES)
-        names.append(tuple(x.feature for (x, _), yes in zip(own, rejected, strict=True) if yes))
+        if max(log_e, default=-math.inf) >= LEAST:
+            rejected = e_bh(log_e, FALSE_NAMES)
+            names[place] = tuple(x.feature for (x, _), no in zip(own, rejected, strict=True) if no)
     return names
+
+
+def _likely(state: State, windows: Sequence[Looked]) -> list[int]:
+    """Places of the windows whose list may have a name, as a glance at the banks tells."""
+    found: set[int] = set()
+    alike: defaultdict[int, list[tuple[int, bytes, FloatArray]]] = defaultdict(list)
+    for place, (window, sheet) in enumerate(windows):
+        banks = _banks(state, window, sheet)
+        if len(banks) < len(sheet.rosters) or sheet.is_drift_loose:
+            found.add(place)
+            continue
+        for bank, roster in zip(banks, sheet.rosters, strict=True):
+            offered = account_of(bank.accounts)[:, ACCOUNT.offered]
+            for one in roster.sections:
+                if one.shape.kind is DriftTest:
+                    memory = bank.memory[one.begin : one.end]
+                    alike[one.shape.width].append((place, memory, offered[one.first : one.last]))
+    for width, own in alike.items():
+        wealth = np.frombuffer(b"".join([memory for _, memory, _ in own])).reshape(-1, width)
+        offered = np.concatenate([one for _, _, one in own])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_e = log_mean_exp(wealth[:, :K]) - np.log(offered)
+        places = np.repeat([place for place, _, _ in own], [one.size for _, _, one in own])
+        found |= set(places[~(log_e < LEAST)].tolist())
+    return sorted(found)
+
+
+def _banks(state: State, window: WindowKey, sheet: Sheet) -> list[MonitorBank]:
+    """The banks of a stream that have looked at a window with all of their tests."""
+    keys = (BankKey(*window.stream, Part.INPUT, i) for i in range(len(sheet.rosters)))
+    known = (state.banks.get(key) for key in keys)
+    return [one for one in known if one and one.start_ms == window.start_ms and not one.vacant]
 
 
 def _told(state: State, window: WindowKey, sheet: Sheet) -> list[Told]:
     """The tests of a window, with what those remember that looked at it last."""
-    known = state.tests.get_all(sheet.drift_keys(window.stream))
+    known = [state.tests.get(key, Part.INPUT) for key in sheet.drift_keys(window.stream)]
     return [
         (test, one if one and one.start_ms == window.start_ms and one.offered > 0.0 else None)
         for test, one in zip(sheet.drift_tests, known, strict=True)

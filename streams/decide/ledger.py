@@ -20,7 +20,8 @@ from streams.decide.detect import Asked, asked_of
 from streams.decide.detect.care import is_care, windows_in_period
 from streams.decide.groups import key_of
 from streams.decide.keys import BucketKey, MonitorKey
-from streams.decide.state import MonitorState, State
+from streams.decide.memory import MonitorState
+from streams.decide.state import State
 from streams.decide.subject import Subject, Subjects
 
 UNIT = 1e-12
@@ -96,17 +97,15 @@ def totals(state: State, subjects: Subjects, asked: Questions = asked_of) -> dic
 @dataclass(frozen=True, slots=True)
 class _Book:
     """The tests of a model that spend, under the policy of its latest window, the shares of those
-    that it asks, and what tests spent that are forgotten."""
+    that it asks, what tests spent that are forgotten, and how many windows a period of the budget
+    has, in all and in hyper-care."""
 
     policy: Policy
     tests: dict[MonitorKey, MonitorState]
     shares: dict[MonitorKey, float]
     retired: float
-
-    @property
-    def windows(self) -> float:
-        """Windows in a period of the budget."""
-        return duration_ms(self.policy.false_alarms.per) / self.policy.window_ms
+    windows: float
+    windows_in_care: int
 
     @property
     def promised(self) -> float:
@@ -115,7 +114,7 @@ class _Book:
 
     def per_period(self, key: MonitorKey) -> float:
         """What a test may spend in a period now; one of hyper-care is asked in few windows."""
-        windows = windows_in_period(self.policy) if is_care(key.detector) else self.windows
+        windows = self.windows_in_care if is_care(key.detector) else self.windows
         return self.shares.get(key, 0.0) * windows
 
     @property
@@ -142,7 +141,9 @@ def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
         tests = {key: one for key, one in own.items() if one.share > 0.0 or one.spent > 0.0}
         now = {key: one for key, one in tests.items() if _is_asked(key, names)}
         retired = UNIT * (state.retired.get(whole.policy.model) or 0)
-        books.append(_Book(whole.policy, tests, _shares(now), retired))
+        windows = duration_ms(whole.policy.false_alarms.per) / whole.policy.window_ms
+        care = windows_in_period(whole.policy)
+        books.append(_Book(whole.policy, tests, _shares(now), retired, windows, care))
     return books
 
 

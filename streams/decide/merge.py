@@ -101,14 +101,32 @@ def total(
     if from_ms is not None and from_ms > window.start_ms:
         own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
     else:
-        own = [_known(state, window, subject, part, layout) for part in parts]
-    late = [one for one in own[1:] if one.any()] if len(own) > 1 else []
-    if not late:
+        own = [
+            _known(state, window, subject, part, layout)
+            for part in parts
+            if part is parts[0] or _has(state, window, subject, part)
+        ]
+    if len(own) == 1:
         return own[0]
     sums = own[0].copy()
-    for one in late:
+    for one in own[1:]:
         merge(sums, one)
     return sums
+
+
+def _has(state: State, window: WindowKey, subject: Subject, part: Part) -> bool:
+    """Whether any pane of a window has a part: most have no late one."""
+    known = (state.panes.get(pane) for pane in _panes(window, subject))
+    return any(pane is not None and part in pane.parts for pane in known)
+
+
+def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
+    """The panes of a window, in order."""
+    if subject.pane_ms == subject.window_ms:
+        return [window]
+    stop = window.start_ms + subject.window_ms
+    starts = range(window.start_ms, stop, subject.pane_ms)
+    return [window._replace(start_ms=start) for start in starts]
 
 
 def _known(state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout) -> Ints:
@@ -125,12 +143,8 @@ def _summed(
 ) -> Ints:
     """Sum of the panes of one part that start at a time or later."""
     sums = layout.zeros()
-    for start in range(window.start_ms, window.start_ms + subject.window_ms, subject.pane_ms):
-        if start < from_ms:
-            continue
-        pane = state.panes.get(
-            window if start == window.start_ms else window._replace(start_ms=start)
-        )
+    for key in _panes(window, subject):
+        pane = state.panes.get(key) if key.start_ms >= from_ms else None
         entries = None if pane is None else pane.parts.get(part)
         if entries is not None:
             densely(entries, sums)
@@ -166,7 +180,7 @@ def expired(window: WindowKey, subject: Subject, labels_ms: int) -> bool:
 
 def forget(state: State, window: WindowKey, subject: Subject) -> None:
     """Drop a window and its panes."""
-    for start in range(window.start_ms, window.start_ms + subject.window_ms, subject.pane_ms):
-        state.panes.drop(window._replace(start_ms=start))
+    for pane in _panes(window, subject):
+        state.panes.drop(pane)
     state.windows.drop(window)
     state.sums.forget(window)

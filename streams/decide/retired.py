@@ -14,7 +14,8 @@ from schemas.durations import duration_ms
 from streams.decide.alerts.held import Records
 from streams.decide.keys import MonitorKey, Version, WindowKey
 from streams.decide.ledger import UNIT
-from streams.decide.state import MonitorState, State
+from streams.decide.memory import MonitorState
+from streams.decide.state import State
 
 
 def leaving(records: Records) -> dict[Version, int]:

@@ -7,11 +7,12 @@ from itertools import compress
 
 import numpy as np
 
-from detectors.arrays import as_floats
+from detectors.arrays import FloatArray, as_floats
 from schemas.summaries import Part
 from streams.decide.budget import HIGHEST
 from streams.decide.detect import Asked, DriftTest, EmbeddingTest, rules_of
 from streams.decide.detect.care import is_care
+from streams.decide.detect.roster import LEAST, MOST, Roster, shape_of
 from streams.decide.keys import MonitorKey, StreamKey
 from streams.decide.subject import Subject
 
@@ -24,10 +25,11 @@ class Sheet:
 
     ``tests`` are all of them, ``rules`` the contracts beside them, and ``usual`` what is asked of a
     window that lacks nothing and is not in hyper-care. ``drift_tests`` are those of them whose
-    evidence names what has drifted.
+    evidence names what has drifted. Of the usual ones some stand in ``rosters``; ``loose`` are the
+    numbers of all others, and ``is_drift_loose`` says that a drift test is among these.
     """
 
-    def __init__(self, tests: Sequence[Asked], rules: Sequence[Asked]) -> None:
+    def __init__(self, subject: Subject, tests: Sequence[Asked], rules: Sequence[Asked]) -> None:
         self.tests = tuple(tests)
         self.rules = tuple(rules)
         self.usual = (*(one for one in tests if not is_care(one.test.detector)), *rules)
@@ -38,6 +40,19 @@ class Sheet:
         self._names = [(x.test.detector, x.test.metric, x.test.feature) for x in self.usual]
         self._shares: tuple[float, tuple[float, ...]] = (-1.0, ())
         self._drifting = [isinstance(x.test, DriftTest | EmbeddingTest) for x in self.usual]
+        fixed = [
+            (number, one.test, one.question)
+            for number, one in enumerate(self.usual)
+            if shape_of(one.test, subject) is not None
+        ]
+        fixed = fixed if len(fixed) >= LEAST else []
+        self.rosters = tuple(
+            Roster(subject, fixed[first : first + MOST]) for first in range(0, len(fixed), MOST)
+        )
+        held = {number for number, _, _ in fixed}
+        self.loose = tuple(number for number in range(len(self.usual)) if number not in held)
+        self.is_drift_loose = any(self._drifting[number] for number in self.loose)
+        self._bank_shares: tuple[float, tuple[FloatArray, ...]] = (-1.0, ())
         self._keys: dict[StreamKey, tuple[MonitorKey, ...]] = {}
 
     def keys(self, stream: StreamKey) -> tuple[MonitorKey, ...]:
@@ -61,6 +76,14 @@ class Sheet:
             self._shares = (budget, tuple(shares))
         return self._shares[1]
 
+    def bank_shares(self, budget: float) -> tuple[FloatArray, ...]:
+        """The same of the tests of each roster."""
+        if self._bank_shares[0] != budget:
+            shares = as_floats(self.shares(budget))
+            found = tuple(shares[list(roster.numbers)] for roster in self.rosters)
+            self._bank_shares = (budget, found)
+        return self._bank_shares[1]
+
 
 class Sheets:
     """Sheets by subject and part.
@@ -83,5 +106,5 @@ class Sheets:
                 [one for one in some if one.test.part is part]
                 for some in (self._asked(subject), rules_of(subject))
             )
-            sheet = self._known[subject, part] = Sheet(tests, rules)
+            sheet = self._known[subject, part] = Sheet(subject, tests, rules)
         return sheet

@@ -5,7 +5,6 @@ A checkpoint is `State.changed`, a recovery is `State.load`; nothing else is rem
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,11 +25,10 @@ from streams.decide.keys import (
     BucketKey,
     CommandKey,
     GroupsKey,
-    MonitorKey,
     StreamKey,
-    Version,
     WindowKey,
 )
+from streams.decide.memories import Banks, Tests
 from streams.decide.rollback.book import RollbackBook
 from streams.decide.rollout.records import Aftercare, ReviewNotes, RolloutState, Trouble, TroubleKey
 from streams.decide.sums import Sums
@@ -88,72 +86,6 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True):
     budget: float | None = None
 
 
-class OpenAlert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An alert that stands open: when, since which window, and the evidence for its end.
-
-    While it is ``pending`` for so many more windows, nobody has been told. ``shown_ms`` is the
-    start of the window whose numbers were told, ``told`` are those numbers, each time they were.
-    ``checked_ms`` is when its evidence was last run again, ``stale`` that it changed since.
-    """
-
-    id: str
-    severity: str
-    opened_at_ms: int
-    start_ms: int
-    log_e: float
-    recovery: list[float]
-    pending: int = 0
-    shown_ms: int = 0
-    told: tuple[str, ...] = ()
-    checked_ms: int = 0
-    stale: bool = False
-
-
-class Past(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a test on labels needs to be run again over its evidence as it is known by now.
-
-    The evidence begins with the window at ``since_ms``. ``memory`` is the test's own after those of
-    its windows that are forgotten, with the labels that they had in the end, and ``last_ms`` the
-    start of the last of them. ``stands_ms`` is until when the last window was held at which an
-    alert would stand, and ``log_e`` the evidence there. In windows after the first and up to the
-    second time of each of ``rests`` the test rested: an alert was open that was withdrawn later.
-    """
-
-    since_ms: int
-    last_ms: int | None = None
-    memory: bytes = b""
-    stands_ms: int | None = None
-    log_e: float = 0.0
-    rests: tuple[tuple[int, int], ...] = ()
-
-
-class MonitorState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sequential test between two windows.
-
-    ``question`` is what it asks, under ``policy`` and ``reference``, of which ``part`` of a pane;
-    ``memory`` is the test's own, ``start_ms`` its last window. ``share`` is what it could spend
-    there, ``spent`` all of the false-alarm budget it has used, under every policy, and ``opened``
-    how many alerts that bought. ``cost`` is what it had spent on the latest since the one before,
-    ``paid`` all that it had spent by then. ``offered`` is all that it could have spent in its
-    windows so far, alert or not. ``past`` is what a test on labels is run again from.
-    """
-
-    question: str
-    policy: str
-    reference: str
-    start_ms: int
-    memory: bytes = b""
-    share: float = 0.0
-    spent: float = 0.0
-    opened: int = 0
-    cost: float = 0.0
-    paid: float = 0.0
-    offered: float = 0.0
-    part: Part = Part.INPUT
-    alert: OpenAlert | None = None
-    past: Past | None = None
-
-
 class Delays(msgspec.Struct, frozen=True):
     """Labels of a stream by delay bucket: predictions that had none at its start, by windows that
     have seen it to its end, and labels that came in it."""
@@ -171,53 +103,6 @@ class AuditHead(msgspec.Struct, frozen=True):
     peaks: tuple[bytes, ...] = ()
 
 
-class Tests(Table[MonitorKey, MonitorState]):
-    """The memories of tests; knows which of them have an alert open."""
-
-    def __init__(self) -> None:
-        super().__init__("test", MonitorKey, MonitorState)
-        self._open: defaultdict[Version, set[MonitorKey]] = defaultdict(set)
-
-    def put(self, key: MonitorKey, value: MonitorState) -> None:
-        """Set the memory of a test."""
-        super().put(key, value)
-        self._note(key, value)
-
-    def put_all(self, rows: Mapping[MonitorKey, MonitorState]) -> None:
-        """Set the memories of tests."""
-        super().put_all(rows)
-        for key, value in rows.items():
-            if self._open or value.alert is not None:
-                self._note(key, value)
-
-    def load(self, key: str, value: bytes) -> MonitorKey:
-        """Take back one row of `changed`."""
-        name = super().load(key, value)
-        self._note(name, self._rows[name])
-        return name
-
-    def open_in(self, stream: StreamKey) -> list[MonitorKey]:
-        """Tests with an open alert, of any segment of a stream's version, in order."""
-        return sorted(self._open.get((stream.model, stream.version, stream.arm), ()))
-
-    def is_open(self, version: Version) -> bool:
-        """Whether any test of a version has an open alert."""
-        return version in self._open
-
-    def open(self) -> list[MonitorKey]:
-        """Every test with an open alert, in order."""
-        return sorted(key for served in self._open.values() for key in served)
-
-    def _note(self, key: MonitorKey, value: MonitorState) -> None:
-        if value.alert is not None:
-            self._open[key.model, key.version, key.arm].add(key)
-        elif self._open:
-            served = (key.model, key.version, key.arm)
-            self._open[served].discard(key)
-            if not self._open[served]:
-                del self._open[served]
-
-
 class State:
     """Every table of DECIDE; ``sums`` are no table, but what was added up of panes lately.
 
@@ -232,7 +117,8 @@ class State:
         self.commands = Table("command", CommandKey, int)
         self.panes = Table("pane", WindowKey, Pane)
         self.windows = Table("window", WindowKey, Window)
-        self.tests = Tests()
+        self.banks = Banks()
+        self.tests = Tests(self.banks)
         self.spending = Table("spending", BucketKey, int)
         self.retired = Table("retired", str, int)
         self.rollouts = Table("rollout", str, RolloutState)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -44,10 +44,6 @@ class Table(Generic[Key, Value]):
     def get(self, key: Key) -> Value | None:
         """The value under a key, None where there is none."""
         return self._rows.get(key)
-
-    def get_all(self, keys: Iterable[Key]) -> list[Value | None]:
-        """The values under keys, in their order."""
-        return list(map(self._rows.get, keys))
 
     def put(self, key: Key, value: Value) -> None:
         """Set the value of a key."""

@@ -151,6 +151,9 @@ class Predictions:
             self._let_go(block.take(outside), early)
             widths[0].append((outside, np.zeros((outside.size, 0), np.uint8)))
         for parts in widths.values():
+            if len(parts) == 1 and len(parts[0][0]) == len(block):
+                self._context.store.insert(block.names, parts[0][1], lapse_ms)
+                continue
             rows = np.concatenate([chosen for chosen, _ in parts])
             packed = np.concatenate([each for _, each in parts])
             self._context.store.insert(block.names.take(rows), packed, lapse_ms[rows])
@@ -172,8 +175,11 @@ class Predictions:
         """
         fresh = np.ones(len(block), np.bool_)
         fresh[found.rows[block.watermarks_ms[found.rows] <= found.until_ms]] = False
-        rows = np.flatnonzero(fresh)
-        fresh[rows] = block.names.take(rows).firsts()
+        if fresh.all():
+            fresh = block.names.firsts()
+        else:
+            rows = np.flatnonzero(fresh)
+            fresh[rows] = block.names.take(rows).firsts()
         if not fresh.all():
             self._count_duplicates(block.take(np.flatnonzero(~fresh)))
         return block.take(np.flatnonzero(fresh))

@@ -117,6 +117,36 @@ def test_two_models_in_one_message_are_refused() -> None:
     assert "has 2 values; send a message for each model" in letter.message
 
 
+def test_what_is_wrong_with_one_of_several_alike_costs_that_one() -> None:
+    """Messages are taken together only while none of them is refused."""
+    events = [[EVENT], [EVENT, {**EVENT, "model": "other"}], [{**EVENT, "version": ""}, EVENT]]
+    values = [stream_of(batch_of(rows)) for rows in events]
+    found, dead = rows_of([record(value, i) for i, value in enumerate(values)])
+    assert [(found.record(row).offset, found.index(row)) for row in range(len(found))] == [
+        (0, 0),
+        (2, 1),
+    ]
+    assert [(each.offset, each.row, each.field) for each in dead] == [
+        (1, 0, "model"),
+        (2, 0, "version"),
+    ]
+
+
+def test_dead_letters_are_in_order_of_their_rows() -> None:
+    """Of rows and of whole messages alike."""
+    bad = stream_of(batch_of([EVENT, {**EVENT, "version": ""}, {**EVENT, "time": -5}]))
+    _, dead = rows_of([record(value, i) for i, value in enumerate([bad, b"torn", bad, bad])])
+    assert [(letter.offset, letter.row) for letter in dead] == [
+        (0, 1),
+        (0, 2),
+        (1, 0),
+        (2, 1),
+        (2, 2),
+        (3, 1),
+        (3, 2),
+    ]
+
+
 def test_a_column_that_stands_twice_is_refused() -> None:
     """Which of them would hold?"""
     batch = pa.RecordBatch.from_arrays(
@@ -124,6 +154,11 @@ def test_a_column_that_stands_twice_is_refused() -> None:
     )
     _, (letter,) = rows_of([record(stream_of(batch))])
     assert "column score stands there twice" in letter.message
+    batch = pa.RecordBatch.from_arrays(
+        [*PLAIN.columns, PLAIN["model"]], names=[*PLAIN.schema.names, "model"]
+    )
+    _, letters = rows_of([record(stream_of(batch), i) for i in range(2)])
+    assert ["column model stands there twice" in each.message for each in letters] == [True, True]
 
 
 @settings(deadline=None, max_examples=150)

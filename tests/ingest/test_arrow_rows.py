@@ -17,6 +17,7 @@ from prediction_rows import EVENT, as_arrow, as_json, assert_alike, record
 from schemas.arrow import COLUMNS, FAMILIES, MAGIC
 from schemas.dead_letters import Reason
 from schemas.predictions import Output, PredictionEvent
+from streams.ingest.decode.arrow import batches_of
 from streams.ingest.decode.arrow_rows import rows_of
 from streams.ingest.decode.one_by_one import decode_predictions
 
@@ -110,6 +111,36 @@ def test_the_model_may_stand_in_the_metadata() -> None:
     )
     found = as_arrow([stream_of(batch, metadata={"model": "m"})])
     assert_alike(as_json([[EVENT]]), found)
+
+
+def test_messages_that_are_alike_are_taken_together() -> None:
+    """Up to one of another model or schema; which message held a row is known as before."""
+    plain = PLAIN.drop_columns(["model"])
+    models = ["m", "m", "n", "n", "m"]
+    values = [stream_of(plain, metadata={"model": model}) for model in models]
+    wider = plain.append_column("error", pa.array(["down"]))
+    values += [stream_of(plain, plain, metadata={"model": "m"})] * 2
+    values.append(stream_of(wider, metadata={"model": "m"}))
+    found, dead = batches_of([record(value, i) for i, value in enumerate(values)])
+    assert [batch.model for batch, _ in found] == ["m", "n", "m", "m"]
+    assert [len(batch) for batch, _ in found] == [2, 2, 5, 1]
+    assert not dead
+    rows = as_arrow(values)
+    assert [rows.record(row).offset for row in range(len(rows))] == [0, 1, 2, 3, 4, 5, 5, 6, 6, 7]
+    assert [rows.index(row) for row in range(len(rows))] == [0, 0, 0, 0, 0, 0, 1, 0, 1, 0]
+
+
+def test_alike_messages_that_cannot_be_one_are_read_each() -> None:
+    """Their dictionaries together may be too large for the type of their places."""
+    messages = [
+        [{**EVENT, "prediction_id": f"{i}-{j}", "version": f"v{i}-{j}"} for j in range(100)]
+        for i in range(2)
+    ]
+    types = {"version": pa.dictionary(pa.int8(), pa.string())}
+    values = [stream_of(batch_of(events, types=types)) for events in messages]
+    found, _ = batches_of([record(value, i) for i, value in enumerate(values)])
+    assert [len(batch) for batch, _ in found] == [100, 100]
+    assert_alike(as_json(messages), as_arrow(values))
 
 
 def test_columns_without_a_meaning_are_ignored() -> None:

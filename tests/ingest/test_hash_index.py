@@ -49,6 +49,23 @@ def filled(hashes: Hashes, *, gone: int, batch: int) -> HashIndex:
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
+def test_many_searches_end_where_each_alone_ends(data: st.DataObject) -> None:
+    """From anywhere on, beyond the last place as well, for hashes that are there or not."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 1_000)))
+    crowd = data.draw(st.sampled_from([1, 30, 10_000]))
+    pool: Hashes = rng.integers(0, 1 << 64, crowd, dtype=np.uint64) & ~np.uint64(0xFFFF_FFFF)
+    held: Hashes = rng.choice(pool, 2_000).astype(np.uint64)
+    index = filled(held, gone=0, batch=500)
+    hashes = np.concatenate((rng.choice(pool, 700), rng.integers(0, 1 << 64, 700, np.uint64)))
+    places = np.where(rng.random(1_400) < 0.5, index.homes(hashes), index.nbytes // 8)
+    addresses, ends = index.candidates(hashes, places)
+    for row in rng.integers(0, 1_400, 50).tolist():
+        address, end = index.candidates(hashes[row : row + 1], places[row : row + 1])
+        assert (addresses[row], ends[row]) == (address[0], end[0])
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
 def test_every_address_that_is_alive_is_found(data: st.DataObject) -> None:
     """Over rebuilds and wrapped ends, with hashes that crowd one place or several."""
     rng = np.random.default_rng(data.draw(st.integers(0, 1_000)))

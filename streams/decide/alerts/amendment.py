@@ -10,8 +10,8 @@ from streams.decide.alerts.events import Occasion, Said, alert_of, figures
 from streams.decide.alerts.held import Changes, Judged, Revised
 from streams.decide.detect import Reading, SequentialTest
 from streams.decide.keys import MonitorKey, WindowKey
+from streams.decide.memory import MonitorState, OpenAlert
 from streams.decide.sentences import level, named, span, subject_name
-from streams.decide.state import MonitorState, OpenAlert
 
 
 def amended(

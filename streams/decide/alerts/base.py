@@ -13,17 +13,18 @@ as enough of their labels are there. Labels that were too few at maturity are ne
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
+from schemas.summaries import Part
 from streams.decide.alerts.held import Judged, Records, Revised, is_revised, judged, revised
 from streams.decide.budget import offered
 from streams.decide.detect import Asked, Bet, SequentialTest, Step, bet_each
 from streams.decide.keys import MonitorKey, StreamKey, WindowKey
-from streams.decide.state import Past
+from streams.decide.memory import MonitorState, Past
 
 LEFT = 0.5
 """Part of the evidence that an alarm takes, as a logarithm, with which an open alert still stands.
@@ -55,7 +56,7 @@ def rested(past: Past, after_ms: int, until_ms: int) -> Past:
     """A past in which an alert was open after a window and up to another one, and is withdrawn."""
     if until_ms <= after_ms:
         return past
-    return msgspec.structs.replace(past, rests=(*past.rests, (after_ms, until_ms)))
+    return replace(past, rests=(*past.rests, (after_ms, until_ms)))
 
 
 def asks(records: Records, one: Judged, tests: Mapping[MonitorKey, Again]) -> list[MonitorKey]:
@@ -142,8 +143,14 @@ def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
             last = due[-1][:3]
             every = judged(records, records.held.of(stream))
             queues[stream] = [one for one in every if one[:3] <= last]
-    before = {stream: _kept(records, stream, due) for stream, due in queues.items()}
-    after = {stream: dict(tests) for stream, tests in before.items()}
+    known = {
+        key: one for stream, due in queues.items() for key, one in _known(records, stream, due)
+    }
+    after: dict[StreamKey, dict[MonitorKey, Again]] = {stream: {} for stream in queues}
+    for key, (test, past) in known.items():
+        # What comes after an open alert is no evidence.
+        until_ms = None if test.alert is None else test.alert.start_ms
+        after[StreamKey(*key[:4])][key] = Again(test.question, past, until_ms)
     for together in zip_longest(*queues.values()):
         looks = [
             Look(one, revised(records.state, one), after[one.window.stream])
@@ -152,24 +159,26 @@ def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
         ]
         for look, taken in zip(looks, take(records, looks), strict=True):
             after[look.one.window.stream] |= taken
-    for stream, tests in after.items():
-        for key, test in tests.items():
-            known = records.state.tests.get(key)
-            if known is not None and test.past != before[stream][key].past:
-                records.state.tests.put(key, msgspec.structs.replace(known, past=test.past))
+    records.state.tests.put_all(
+        {
+            key: replace(known[key][0], past=again.past)
+            for tests in after.values()
+            for key, again in tests.items()
+            if again.past != known[key][1]
+        }
+    )
 
 
-def _kept(records: Records, stream: StreamKey, due: Sequence[Judged]) -> dict[MonitorKey, Again]:
-    """The tests of a stream with their pasts; what comes after an open alert is no evidence."""
-    found: dict[MonitorKey, Again] = {}
+def _known(
+    records: Records, stream: StreamKey, due: Sequence[Judged]
+) -> Iterator[tuple[MonitorKey, tuple[MonitorState, Past]]]:
+    """What the tests of a stream remember, each with its past."""
     for subject in dict.fromkeys(one.subject for one in due):
         for name in records.asked(subject):
             key = MonitorKey(*stream, *name)
-            known = records.state.tests.get(key)
+            known = records.state.tests.get(key, Part.LABEL)
             if known is not None and known.past is not None:
-                until_ms = None if known.alert is None else known.alert.start_ms
-                found[key] = Again(known.question, known.past, until_ms)
-    return found
+                yield key, (known, known.past)
 
 
 def _asked(records: Records, one: Judged, key: MonitorKey, test: Again) -> Asked | None:
@@ -188,10 +197,10 @@ def _asked(records: Records, one: Judged, key: MonitorKey, test: Again) -> Asked
 def _after(past: Past, one: Judged, step: Step | None, share: float) -> Past:
     """A past with one more window; a rest that lies behind it is forgotten."""
     rests = tuple(rest for rest in past.rests if rest[1] > one.start_ms)
-    past = msgspec.structs.replace(past, last_ms=one.start_ms, rests=rests)
+    past = replace(past, last_ms=one.start_ms, rests=rests)
     if step is None:
         return past
-    past = msgspec.structs.replace(past, memory=step.memory)
+    past = replace(past, memory=step.memory)
     if not stands(step, share):
         return past
-    return msgspec.structs.replace(past, stands_ms=one.held_until_ms, log_e=step.log_e)
+    return replace(past, stands_ms=one.held_until_ms, log_e=step.log_e)

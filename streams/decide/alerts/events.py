@@ -11,7 +11,7 @@ from schemas.predictions import Arm
 from streams.decide import sentences
 from streams.decide.detect import Evidence, Reading, SequentialTest
 from streams.decide.keys import MonitorKey, WindowKey
-from streams.decide.state import MonitorState, OpenAlert
+from streams.decide.memory import MonitorState, OpenAlert
 from streams.decide.subject import Subject
 
 

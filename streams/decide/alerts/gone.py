@@ -17,7 +17,7 @@ from streams.decide.alerts.events import Occasion, superseded
 from streams.decide.alerts.held import Records
 from streams.decide.detect import Evidence
 from streams.decide.keys import MonitorKey, WindowKey
-from streams.decide.state import MonitorState, OpenAlert
+from streams.decide.memory import MonitorState, OpenAlert
 
 
 def close(records: Records, labels_ms: int | None, cut: dict[str, int]) -> list[Alert]:

@@ -3,7 +3,9 @@ resolves once recovery is proven."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +13,7 @@ import msgspec
 from schemas.alerts import Alert, AlertAction
 from schemas.windows import Verdict
 from streams.decide import ledger, sentences
-from streams.decide.alerts import base
+from streams.decide.alerts import banked, base
 from streams.decide.alerts.events import (
     Occasion,
     Said,
@@ -22,30 +24,25 @@ from streams.decide.alerts.events import (
 )
 from streams.decide.alerts.retire import retire
 from streams.decide.alerts.stretch import stretch
+from streams.decide.alerts.turn import Turn
 from streams.decide.detect import Asked, Bet, Reading, Step, bet_each
 from streams.decide.detect.limit import LimitTest
 from streams.decide.detect.recovery import clear_of
 from streams.decide.incidents.settle import Watched
 from streams.decide.keys import MonitorKey
 from streams.decide.measure.interval import judge
-from streams.decide.state import MonitorState, OpenAlert, State
+from streams.decide.memory import MonitorState, OpenAlert
+from streams.decide.state import State
 
 __all__ = ["Occasion", "Turn", "retire", "step_all"]
 
 
-class Turn(NamedTuple):
-    """A window, the tests that are to look at it, where the memory of each is kept, and what it
-    may spend."""
-
-    now: Occasion
-    asked: Sequence[Asked]
-    keys: Sequence[MonitorKey]
-    shares: Sequence[float]
-
-
 class _Ready(NamedTuple):
-    """A test about to look at a window, with what it knew before under the present question."""
+    """A test about to look at a window, with what it knew before under the present question; its
+    turn, and its number in that."""
 
+    turn: int
+    number: int
     key: MonitorKey
     known: MonitorState
     asked: Asked
@@ -74,16 +71,18 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
     A test sees its windows in order and each once; an earlier window is left out, for a bet on
     it would not be fixed before its outcome was known.
     """
-    ready = [found for turn in turns for found in _ready(state, turn)]
+    seats, apart = banked.seated(state, turns)
+    ready = [
+        found
+        for place, (turn, numbers) in enumerate(zip(turns, apart, strict=True))
+        for found in _ready(state, place, turn, numbers)
+    ]
     betting = [found for found in ready if found.known.alert is None]
-    steps = bet_each(
-        [
-            Bet(asked.test, known.memory, now.seen, share)
-            for _, known, asked, now, share, _ in betting
-        ]
-    )
+    bets = [Bet(r.asked.test, r.known.memory, r.now.seen, r.share) for r in betting]
+    steps = bet_each(bets)
     stepped = iter(steps)
-    said: list[Alert | Watched] = []
+    side_by_side = banked.step(state, turns, seats)
+    said: list[tuple[int, int, Alert | Watched]] = []
     after: dict[MonitorKey, MonitorState] = {}
     for r in ready:
         told: Alert | Watched | None = None
@@ -96,38 +95,41 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
         else:
             after[r.key] = _went_on(r, step)
         if r.closed or told is not None:
-            said += r.closed if told is None else (*r.closed, told)
-    state.tests.put_all(after)
-    _book(state, betting, steps)
-    return said
+            said += [(r.turn, r.number, one) for one in (*r.closed, told) if one is not None]
+    for place, number, known, step in side_by_side.alarms:
+        turn = turns[place]
+        key, asked, share = turn.keys[number], turn.asked[number], turn.shares[number]
+        r = _Ready(place, number, key, known, asked, turn.now, share, ())
+        after[key], told = _alarmed(state, r, step)
+        if told is not None:
+            said.append((place, number, told))
+    state.tests.put_apart(after)
+    banked.admit(state, turns)
+    spent = side_by_side.spent
+    for r, found in zip(betting, steps, strict=True):
+        if found is not None and found.spent > 0.0:
+            spent.setdefault(r.turn, []).append(found.spent)
+    for place, amounts in spent.items():
+        now = turns[place].now
+        ledger.book(state, now.subject.policy, now.due_ms, math.fsum(amounts))
+    return [one for _, _, one in sorted(said, key=itemgetter(0, 1))]
 
 
-def _book(state: State, betting: Sequence[_Ready], steps: Sequence[Step | None]) -> None:
-    """Enter what was spent on each window into the account of its model."""
-    spent: dict[int, float] = {}
-    windows: dict[int, Occasion] = {}
-    for r, step in zip(betting, steps, strict=True):
-        if step is not None and step.spent > 0.0:
-            number = id(r.now)
-            spent[number] = spent.get(number, 0.0) + step.spent
-            windows[number] = r.now
-    for number, now in windows.items():
-        ledger.book(state, now.subject.policy, now.due_ms, spent[number])
-
-
-def _ready(state: State, turn: Turn) -> Iterator[_Ready]:
-    """The tests of a window that have not looked at it or a later one."""
+def _ready(state: State, place: int, turn: Turn, numbers: Sequence[int]) -> Iterator[_Ready]:
+    """Tests of a turn, in no bank, that have not looked at its window or a later one."""
     now, start_ms = turn.now, turn.now.window.start_ms
-    memories = state.tests.get_all(turn.keys)
-    for key, known, asked, share in zip(turn.keys, memories, turn.asked, turn.shares, strict=True):
+    keys = [turn.keys[number] for number in numbers]
+    for number, key, known in zip(numbers, keys, state.tests.get_apart(keys), strict=True):
+        asked, share = turn.asked[number], turn.shares[number]
         if known is None:
-            yield _Ready(key, _fresh(asked, now), asked, now, share, ())
+            yield _Ready(place, number, key, _fresh(asked, now), asked, now, share, ())
         elif known.start_ms >= start_ms:
             continue
         elif known.question == asked.question:
-            yield _Ready(key, known, asked, now, share, ())
+            yield _Ready(place, number, key, known, asked, now, share, ())
         else:
-            yield _Ready(key, _anew(known, asked, now), asked, now, share, _ended(key, known, now))
+            ended = _ended(key, known, now)
+            yield _Ready(place, number, key, _anew(known, asked, now), asked, now, share, ended)
 
 
 def _fresh(asked: Asked, now: Occasion) -> MonitorState:

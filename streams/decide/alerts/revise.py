@@ -29,7 +29,7 @@ from streams.decide.alerts.held import Changes, Judged, Records, Revised, judged
 from streams.decide.groups import key_of as slice_of
 from streams.decide.keys import MonitorKey, StreamKey, WindowKey
 from streams.decide.measure.interval import Reading, judge
-from streams.decide.state import MonitorState, OpenAlert, Past
+from streams.decide.memory import MonitorState, OpenAlert, Past
 
 EVERY_MS = 60_000
 """How often an alert is looked at again while labels trickle in: a look takes a tenth of a

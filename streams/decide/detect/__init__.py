@@ -35,8 +35,7 @@ from streams.decide.detect.shedding import SheddingTest, shedding_tests
 from streams.decide.detect.smooth import smooth_tests
 from streams.decide.detect.strays import StrayTest
 from streams.decide.levels import feature_levels
-from streams.decide.measure.drift import eps_of
-from streams.decide.measure.histograms import PIT, dispersion_of, drifting
+from streams.decide.measure.histograms import PIT, dispersion_of, drifting, eps_of
 from streams.decide.subject import Subject
 
 __all__ = [

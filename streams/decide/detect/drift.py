@@ -9,7 +9,6 @@ from functools import cache
 from typing import NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.arrays import FloatArray, as_floats
 from detectors.bets.grid import K, log_mean_exp
@@ -29,7 +28,7 @@ from streams.decide.detect.contract import (
     Step,
     at_places,
 )
-from streams.decide.detect.gather import Gathered, cut
+from streams.decide.detect.gather import Gathered, Many, Steps
 from streams.decide.detect.recovery import clear_of
 from streams.decide.measure.drift import tv_metric
 from streams.decide.measure.histograms import (
@@ -47,7 +46,7 @@ ENOUGH = 0.5
 
 class Frame(NamedTuple):
     """What windows of a stream are compared with: a histogram of so many bins. One of ``listed``
-    items has to be worked out, any other stands in a pane. ``row`` is an entry of `_row`."""
+    items has to be worked out, any other stands in a pane. ``row`` is an entry of `row_of`."""
 
     bins: int
     listed: bool
@@ -55,7 +54,7 @@ class Frame(NamedTuple):
 
 
 @cache
-def _row(bins: int) -> np.dtype[np.void]:
+def row_of(bins: int) -> np.dtype[np.void]:
     """A test in a bank: where its histogram begins in a pane, the shares of the reference's bins,
     the distance that is tolerated, and the test's own settings."""
     return np.dtype(
@@ -154,7 +153,7 @@ class DriftTest:
             self.decay,
             self.dispersion,
         )
-        packed = np.array([row], _row(reference.size)).tobytes()
+        packed = np.array([row], row_of(reference.size)).tobytes()
         return Frame(reference.size, self.feature == ITEMS, packed)
 
     def _counts(self, seen: Evidence) -> FloatArray | None:
@@ -191,18 +190,30 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
             alike[frame.bins, frame.listed].append(place)
     steps: list[tuple[int, Step]] = []
     for (bins, listed), places in alike.items():
-        rows = b"".join([frame.row for place in places if (frame := frames[place]) is not None])
-        tests = np.frombuffer(rows, _row(bins))
-        counts = (
-            _lists([bets[place] for place in places])
-            if listed
-            else as_floats(gathered.fields(gathered.starts[places] + tests["start"], bins))
+        own, unset = [bets[place] for place in places], fresh(bins)
+        many = Many(
+            gathered=gathered,
+            places=np.array(places),
+            rows=np.frombuffer(b"".join([x.row for i in places if (x := frames[i])]), row_of(bins)),
+            memory=np.frombuffer(b"".join([bet.memory or unset for bet in own])).reshape(
+                len(own), K + bins
+            ),
+            shares=as_floats([bet.share for bet in own]),
         )
-        live = np.flatnonzero(counts.sum(axis=1) > ENOUGH)
-        chosen = [places[row] for row in live.tolist()]
-        found = _stepped([bets[place] for place in chosen], tests[live], counts[live])
-        steps += zip(chosen, found, strict=True)
+        found = _stepped(many, _lists(own)) if listed else step_all(many)
+        steps += zip([places[i] for i in found.live.tolist()], found.each(), strict=True)
     return at_places(len(bets), steps)
+
+
+def fresh(bins: int) -> bytes:
+    """The memory of a test before its first window."""
+    return np.concatenate([np.full(K, -np.inf), np.zeros(bins)]).tobytes()
+
+
+def step_all(many: Many) -> Steps:
+    """One step for each test that has evidence; ``rows`` are of `row_of`."""
+    starts = many.gathered.starts[many.places] + many.rows["start"]
+    return _stepped(many, as_floats(many.gathered.fields(starts, many.rows["shares"].shape[1])))
 
 
 def _lists(bets: Sequence[Bet]) -> FloatArray:
@@ -211,25 +222,22 @@ def _lists(bets: Sequence[Bet]) -> FloatArray:
     return as_floats([counts for counts in found if counts is not None])
 
 
-def _stepped(bets: Sequence[Bet], tests: NDArray[np.void], counts: FloatArray) -> list[Step]:
-    """One step for each window; ``tests`` are its frames."""
-    if not bets:
-        return []
-    bins = counts.shape[1]
-    fresh = np.concatenate([np.full(K, -np.inf), np.zeros(bins)]).tobytes()
-    memory = np.frombuffer(b"".join([bet.memory or fresh for bet in bets]))
-    memory = memory.reshape(len(bets), K + bins)
-    shares = [bet.share for bet in bets]
+def _stepped(many: Many, counts: FloatArray) -> Steps:
+    """The same, with the histograms of the windows, shape (N, B)."""
+    live = np.flatnonzero(counts.sum(axis=1) > ENOUGH)
+    tests, memory, shares = many.of(live)
     after, found = update(
         Witnesses(ewma=np.ascontiguousarray(memory[:, K:]), wealth=as_floats(memory[:, :K])),
-        as_floats(counts / tests["dispersion"][:, None]),
+        as_floats(counts[live] / tests["dispersion"][:, None]),
         shares=np.ascontiguousarray(tests["shares"]),
         allowance=np.ascontiguousarray(tests["allowance"]),
         decay=np.ascontiguousarray(tests["decay"]),
         log_share=as_floats(log_shares(shares)[:, 0]),
     )
-    log_e = np.where(np.isfinite(found.log_m), found.log_m, 0.0)
-    memories = cut(as_floats(np.concatenate([after.wealth, after.ewma], axis=1)))
-    spent = np.where(found.made, shares, 0.0)
-    columns = (memories, found.alarm.tolist(), log_e.tolist(), spent.tolist())
-    return list(map(Step, *columns))
+    return Steps(
+        live,
+        as_floats(np.concatenate([after.wealth, after.ewma], axis=1)),
+        found.alarm,
+        as_floats(np.where(np.isfinite(found.log_m), found.log_m, 0.0)),
+        as_floats(np.where(found.made, shares, 0.0)),
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.arrays import FloatArray, as_floats
+from detectors.arrays import BoolArray, FloatArray, as_floats
 from detectors.summary import SCALE, Floats, Ints, Layout
-from streams.decide.detect.contract import Evidence
+from streams.decide.detect.contract import Evidence, Step
 
 NOWHERE = -1
 """A place where there is nothing: 0 is read there."""
@@ -64,6 +66,44 @@ class Gathered:
     def fields(self, starts: Ints, size: int) -> Ints:
         """Fields of a size that begin at ``starts`` (N,), shape (N, size)."""
         return self.at(starts[:, None] + np.arange(size))
+
+
+class Many(NamedTuple):
+    """N tests of one kind that are about to look at windows, side by side.
+
+    ``places`` says which evidence of those that were ``gathered`` each sees, ``rows`` are the
+    settings of each, ``memory`` is what each remembers, of shape (N, W), and ``shares`` what each
+    may spend.
+    """
+
+    gathered: Gathered
+    places: Ints
+    rows: NDArray[np.void]
+    memory: FloatArray
+    shares: FloatArray
+
+    def of(self, live: Ints) -> tuple[NDArray[np.void], FloatArray, FloatArray]:
+        """Rows, memory and shares of some of the tests, in order."""
+        if live.size == len(self.rows):
+            return self.rows, self.memory, self.shares
+        return self.rows[live], self.memory[live], self.shares[live]
+
+
+class Steps(NamedTuple):
+    """The steps of those tests that had evidence: which they are (``live``), and as in `Step`."""
+
+    live: Ints
+    memory: FloatArray
+    alarm: BoolArray
+    log_e: FloatArray
+    spent: FloatArray
+
+    def each(self) -> list[Step]:
+        """One by one."""
+        if not self.live.size:
+            return []
+        columns = (self.alarm.tolist(), self.log_e.tolist(), self.spent.tolist())
+        return list(map(Step, cut(self.memory), *columns))
 
 
 def cut(memories: FloatArray) -> list[bytes]:

@@ -18,7 +18,7 @@ from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
 from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
-from streams.decide.detect.gather import Gathered, cut
+from streams.decide.detect.gather import Gathered, Many, Steps
 from streams.decide.detect.limit_bank import ROW as RECIPE
 from streams.decide.detect.limit_bank import ManySums, recipe_of, sums_of
 from streams.decide.detect.recovery import clear_of, reverse
@@ -40,6 +40,9 @@ ROW = np.dtype(
     ]
 )
 """A test as it stands in a bank of many: how its evidence is read, and what it asks."""
+
+FRESH = np.full(K, -np.inf).tobytes()
+"""The memory of a test before its first window."""
 
 
 @dataclass(frozen=True)
@@ -144,42 +147,44 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     One step for each bet, None where its window has no evidence.
     """
     rows = [cast(LimitTest, bet.test).row(bet.seen.subject) for bet in bets]
-    asked = np.flatnonzero([row is not None for row in rows])
-    if not asked.size:
+    asked = [place for place, row in enumerate(rows) if row is not None]
+    if not asked:
         return [None] * len(bets)
-    gathered = Gathered(bet.seen for bet in bets)
-    tests = np.frombuffer(b"".join(filter(None, rows)), ROW)
-    sums = sums_of(gathered, tests["recipe"], asked)
-    live = np.flatnonzero(sums.n > 0)
-    places = asked[live].tolist()
-    found = _stepped([bets[place] for place in places], tests[live], sums.of(live))
-    return at_places(len(bets), zip(places, found, strict=True))
-
-
-def _stepped(bets: Sequence[Bet], tests: np.ndarray, sums: ManySums) -> list[Step]:
-    """One step of the budgeted e-SR for each of the sums; ``tests`` is an array of `ROW`."""
-    if not bets:
-        return []
-    limits = tests["limit"].copy()
+    own = [bets[place] for place in asked]
+    tests = np.frombuffer(b"".join(filter(None, rows)), ROW).copy()
     for row in np.flatnonzero(tests["seasonal"]).tolist():
-        limits[row] = cast(LimitTest, bets[row].test).limit(bets[row].seen)
-    below, dispersion = tests["below"] != 0, tests["dispersion"]
-    increments = np.empty((len(bets), K))
+        tests["limit"][row] = cast(LimitTest, own[row].test).limit(own[row].seen)
+    steps = step_all(
+        Many(
+            gathered=Gathered(bet.seen for bet in own),
+            places=np.arange(len(own)),
+            rows=tests,
+            memory=np.frombuffer(b"".join([bet.memory or FRESH for bet in own])).reshape(-1, K),
+            shares=as_floats([bet.share for bet in own]),
+        )
+    )
+    live = [asked[row] for row in steps.live.tolist()]
+    return at_places(len(bets), zip(live, steps.each(), strict=True))
+
+
+def step_all(many: Many) -> Steps:
+    """One step of the budgeted e-SR for each test that has evidence; ``rows`` are of `ROW`, with
+    the limits of their windows."""
+    every = sums_of(many.gathered, many.rows["recipe"], many.places)
+    live = np.flatnonzero(every.n > 0)
+    sums = every if live.size == every.n.size else every.of(live)
+    tests, memory, shares = many.of(live)
+    limits, below, dispersion = tests["limit"], tests["below"] != 0, tests["dispersion"]
+    increments = np.empty((live.size, K))
     sides: tuple[Side, ...] = ("above", "below")
     for squares in (False, True):
         for side in sides:
             rows = np.flatnonzero((sums.squares == squares) & (below == (side == "below")))
             if rows.size:
                 increments[rows] = _increments(sums.of(rows), limits[rows], side)
-    fresh = np.full(K, -np.inf).tobytes()
-    wealth = np.frombuffer(b"".join([bet.memory or fresh for bet in bets])).reshape(-1, K)
-    shares = log_shares([bet.share for bet in bets])
-    after = e_sr.step(wealth, increments / dispersion[:, None], log_share=shares)
-    memories, log_m = cut(after), log_mean_exp(after).tolist()
-    return [
-        Step(memory, evidence >= 0.0, evidence, share)
-        for (_, _, _, share), memory, evidence in zip(bets, memories, log_m, strict=True)
-    ]
+    after = e_sr.step(memory, increments / dispersion[:, None], log_share=log_shares(shares))
+    log_m = log_mean_exp(after)
+    return Steps(live, after, log_m >= 0.0, log_m, shares)
 
 
 def _increments(sums: ManySums, limits: FloatArray, side: Side) -> FloatArray:

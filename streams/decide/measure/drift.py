@@ -12,12 +12,12 @@ from detectors.summary import Ints
 from schemas.windows import Metric, Verdict
 from streams.decide.measure.histograms import (
     PIT,
-    SCORE,
     Alike,
     alike,
     compared,
     dispersion_of,
     drifting,
+    eps_of,
     reference_counts,
 )
 from streams.decide.measure.interval import LEVEL, judge, number
@@ -142,7 +142,7 @@ def _three(group: Alike) -> list[Metrics]:
     columns = (tv.corrected(*both), *tv.interval(*both, LEVEL))
     for place, ends in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         _, subject, feature = group.rows[place]
-        eps = eps_of(subject, feature)
+        eps = float(group.eps[place])
         found[place].append(_tv(subject, feature, served[place], ends, eps=eps))
     return found
 
@@ -157,11 +157,3 @@ def pit(subject: Subject, labels: Ints) -> list[Metric]:
     """Total variation of truths between a forecast's quantiles from the shares they promise."""
     shown = tv_metric(subject, labels, PIT, eps=eps_of(subject, PIT), name="pit")
     return [] if shown is None else [shown]
-
-
-def eps_of(subject: Subject, feature: str) -> float:
-    """Smallest distance that matters for a feature, for the score, for a forecast's quantiles."""
-    drift = subject.policy.drift
-    if feature == PIT:
-        return subject.policy.calibration.tolerance
-    return drift.score if feature == SCORE else drift.features

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from detectors.arrays import BoolArray
 from detectors.distributions import chi2_sf
 from detectors.drift import chi_square, tv
 from detectors.drift.bh import bh
 from detectors.summary import Ints
-from streams.decide.measure.drift import eps_of
 from streams.decide.measure.histograms import Alike, Compared, alike, drifting
 from streams.decide.subject import Subject
 
@@ -59,43 +59,28 @@ def listed_each(windows: Sequence[tuple[Subject, Ints]]) -> list[Listed]:
     .. [1] Benjamini, Hochberg, Controlling the false discovery rate, JRSS-B 57, 1995.
     """
     groups = alike(windows)
-    far = [_far(group) for group in groups]
-    rows, names = [0] * len(windows), [list[str]() for _ in windows]
+    far = [tv.corrected(*group.both) >= group.eps for group in groups]
+    rows, names = np.zeros(len(windows)), [list[str]() for _ in windows]
     for group in groups:
-        sizes = np.rint(group.both.window.sum(axis=-1) * group.dispersion).tolist()
-        for row, size in zip(group.rows, sizes, strict=True):
-            rows[row.window] = max(rows[row.window], int(size))
+        sizes = np.rint(group.both.window.sum(axis=-1) * group.dispersion)
+        np.maximum.at(rows, group.windows, sizes)
     for place, chances in _chances(groups, far).items():
         rejected = bh([one.p for one in chances], FALSE_NAMES).tolist()
         known = {x.feature for x, yes in zip(chances, rejected, strict=True) if x.far and yes}
         names[place] = [name for name in drifting(windows[place][0]) if name in known]
-    return [Listed(*own) for own in zip(rows, names, strict=True)]
+    return [Listed(*own) for own in zip(map(int, rows.tolist()), names, strict=True)]
 
 
-def _far(group: Alike) -> list[bool]:
-    """Whether features are as far from the reference as matters."""
-    distances = tv.corrected(*group.both).tolist()
-    return [
-        distance >= eps_of(row.subject, row.feature)
-        for row, distance in zip(group.rows, distances, strict=True)
-    ]
-
-
-def _chances(groups: Sequence[Alike], far: Sequence[Sequence[bool]]) -> dict[int, list[_Chance]]:
+def _chances(groups: Sequence[Alike], far: Sequence[BoolArray]) -> dict[int, list[_Chance]]:
     """All features of the windows in which any is far away."""
     found: defaultdict[int, list[_Chance]] = defaultdict(list)
-    moved = {
-        row.window
-        for group, own in zip(groups, far, strict=True)
-        for row, yes in zip(group.rows, own, strict=True)
-        if yes
-    }
+    moved = [group.windows[own] for group, own in zip(groups, far, strict=True)]
     for group, own in zip(groups, far, strict=True):
-        asked = [place for place, row in enumerate(group.rows) if row.window in moved]
+        asked = np.flatnonzero(np.isin(group.windows, np.concatenate(moved)))
         both = Compared(group.both.window[asked], group.both.reference[asked])
-        for place, p in zip(asked, _p_values(both), strict=True):
+        for place, p in zip(asked.tolist(), _p_values(both), strict=True):
             row = group.rows[place]
-            found[row.window].append(_Chance(row.feature, own[place], p))
+            found[row.window].append(_Chance(row.feature, bool(own[place]), p))
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +84,14 @@ def histogram_name(feature: str) -> str:
     return "pit" if feature == PIT else ANSWERS.get(feature) or f"{feature}:hist"
 
 
+def eps_of(subject: Subject, feature: str) -> float:
+    """Smallest distance that matters for a feature, for the score, for a forecast's quantiles."""
+    drift = subject.policy.drift
+    if feature == PIT:
+        return subject.policy.calibration.tolerance
+    return drift.score if feature == SCORE else drift.features
+
+
 def dispersion_of(subject: Subject, feature: str) -> float:
     """So many rows of a feature are worth one independent row, in windows and in the reference."""
     dependence, profile = subject.policy.dependence, subject.reference
@@ -120,16 +127,18 @@ def _rows_of(subject: Subject, feature: str) -> FloatArray:
 
 
 class _Frame(NamedTuple):
-    """Features of a stream with as many bins, and where their histograms stand in an input pane.
+    """F features of a stream with B bins, and where their histograms stand in an input pane.
 
-    ``starts`` has the first entry of each; so many entries are a row (``unit``), and so many rows
-    worth an independent one, all of shape (F, 1). ``reference`` is in independent rows, (F, B).
+    So many entries are a row (``unit``), so many rows worth an independent one, and ``eps`` is the
+    smallest distance that matters, each of shape (F,). ``reference`` is in independent rows; it and
+    the ``places`` have shape (F, B).
     """
 
     features: tuple[str, ...]
-    starts: Ints
+    places: Ints
     unit: FloatArray
     dispersion: FloatArray
+    eps: FloatArray
     reference: FloatArray
 
 
@@ -144,13 +153,15 @@ def _frames(subject: Subject) -> tuple[_Frame, ...]:
     for group in groups.values():
         features = tuple(feature for feature, _ in group)
         columns = (
-            [subject.inputs.start(histogram_name(name)) for name in features],
             [float(WHOLE) if name == ITEMS else 1.0 for name in features],
             [dispersion_of(subject, name) for name in features],
+            [eps_of(subject, name) for name in features],
         )
-        starts, unit, dispersion = (np.array(column)[:, None] for column in columns)
+        starts = np.array([subject.inputs.start(histogram_name(name)) for name in features])
+        unit, dispersion, eps = (as_floats(column) for column in columns)
         reference = np.stack([reference for _, reference in group])
-        found.append(_Frame(features, starts, unit, dispersion, reference))
+        places = starts[:, None] + np.arange(reference.shape[1])
+        found.append(_Frame(features, places, unit, dispersion, eps, reference))
     return tuple(found)
 
 
@@ -165,40 +176,57 @@ class Row(NamedTuple):
 class Alike(NamedTuple):
     """Features of windows with as many bins, and their histograms, each of shape (R, B).
 
-    So many rows are worth an independent one (``dispersion``), shape (R,).
+    So many rows are worth an independent one (``dispersion``), and ``eps`` is the smallest distance
+    that matters; these and the numbers of the ``windows`` have shape (R,).
     """
 
     rows: tuple[Row, ...]
+    windows: Ints
     dispersion: FloatArray
+    eps: FloatArray
     both: Compared
 
 
 def alike(windows: Sequence[tuple[Subject, Ints]]) -> list[Alike]:
     """Features of windows that can be compared, by the number of their bins: measures take many
     at once."""
-    groups: defaultdict[int, list[Alike]] = defaultdict(list)
+    groups: defaultdict[int, list[tuple[int, Subject, Ints, _Frame]]] = defaultdict(list)
     for place, (subject, vector) in enumerate(windows):
         for frame in _frames(subject):
-            bins = frame.reference.shape[1]
-            counts = vector[frame.starts + np.arange(bins)] / frame.unit
-            filled = np.flatnonzero(np.rint(counts.sum(axis=-1)) > 0.0)
-            if filled.size == 0:
-                continue
-            rows = tuple(Row(place, subject, frame.features[i]) for i in filled.tolist())
-            window = as_floats((counts / frame.dispersion)[filled])
-            both = Compared(window, as_floats(frame.reference[filled]))
-            groups[bins].append(Alike(rows, as_floats(frame.dispersion[filled, 0]), both))
-    return [
-        Alike(
-            tuple(chain.from_iterable(part.rows for part in parts)),
-            np.concatenate([part.dispersion for part in parts]),
-            Compared(
-                np.concatenate([part.both.window for part in parts]),
-                np.concatenate([part.both.reference for part in parts]),
-            ),
-        )
-        for parts in groups.values()
+            groups[frame.reference.shape[1]].append((place, subject, vector, frame))
+    found = (_together(own) for own in groups.values())
+    return [group for group in found if group.rows]
+
+
+def _together(framed: Sequence[tuple[int, Subject, Ints, _Frame]]) -> Alike:
+    """Those of one number of bins whose histograms are not empty."""
+    frames = [frame for _, _, _, frame in framed]
+    unit, dispersion, eps = (
+        np.concatenate([getattr(frame, name) for frame in frames])
+        for name in ("unit", "dispersion", "eps")
+    )
+    counts = np.concatenate([vector[frame.places] for _, _, vector, frame in framed])
+    counts = counts / unit[:, None]
+    rows = [
+        Row(place, subject, feature)
+        for place, subject, _, frame in framed
+        for feature in frame.features
     ]
+    numbers = np.array([row.window for row in rows])
+    both = Compared(
+        as_floats(counts / dispersion[:, None]),
+        np.concatenate([frame.reference for frame in frames]),
+    )
+    filled = np.flatnonzero(np.rint(counts.sum(axis=-1)) > 0.0)
+    if filled.size == len(rows):
+        return Alike(tuple(rows), numbers, dispersion, eps, both)
+    return Alike(
+        tuple(rows[place] for place in filled.tolist()),
+        numbers[filled],
+        dispersion[filled],
+        eps[filled],
+        Compared(both.window[filled], both.reference[filled]),
+    )
 
 
 def size_of(counts: FloatArray) -> int:

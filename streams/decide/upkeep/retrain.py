@@ -79,10 +79,12 @@ def _request(view: View, model: str, traffic: Traffic, policy: Policy) -> list[R
     rules, known = policy.retraining, view.state.training.get(model) or Training()
     harmful = _harmful(view.state, model, traffic, policy)
     reasons = _reasons(known, traffic, policy, harmful, view.now_ms)
+    if not reasons:
+        return []
     debounced = known.last_ms is not None and view.now_ms - known.last_ms < duration_ms(
         rules.debounce
     )
-    if not reasons or (debounced and RetrainReason.PERSON not in reasons):
+    if debounced and RetrainReason.PERSON not in reasons:
         return []
     to_ms = _matured_ms(view, traffic)
     from_ms = max(to_ms - duration_ms(rules.history), 0)
@@ -109,21 +111,28 @@ def _reasons(
     known: Training, traffic: Traffic, policy: Policy, harmful: Harmful, now_ms: int
 ) -> list[RetrainReason]:
     """Why a model should be trained again now, in the order of `RetrainReason`."""
-    rules = policy.retraining
+    rules, found = policy.retraining, list[RetrainReason]()
+    if rules.on_drift and harmful.evidence and _is_new(known, harmful):
+        found.append(RetrainReason.HARMFUL_DRIFT)
+    if "schedule" in known.asked or _is_over(known, traffic, policy, now_ms):
+        found.append(RetrainReason.SCHEDULE)
+    if rules.labels is not None and known.labels >= rules.labels:
+        found.append(RetrainReason.LABELS)
+    if "person" in known.asked:
+        found.append(RetrainReason.PERSON)
+    return found
+
+
+def _is_over(known: Training, traffic: Traffic, policy: Policy, now_ms: int) -> bool:
+    """Whether the time between two trainings has passed, if the policy states one."""
+    every = policy.retraining.every
+    if every is None:
+        return False
     # A schedule asks for nothing while there is no traffic: there would be no new data.
     passed_ms = min(now_ms, traffic.last_ms)
     began_ms = floor_to(traffic.first_ms, policy.window_ms)
     since_ms = began_ms if known.scheduled_ms is None else known.scheduled_ms
-    due = {
-        RetrainReason.HARMFUL_DRIFT: rules.on_drift
-        and bool(harmful.evidence)
-        and _is_new(known, harmful),
-        RetrainReason.SCHEDULE: "schedule" in known.asked
-        or (rules.every is not None and passed_ms - since_ms >= duration_ms(rules.every)),
-        RetrainReason.LABELS: rules.labels is not None and known.labels >= rules.labels,
-        RetrainReason.PERSON: "person" in known.asked,
-    }
-    return [reason for reason in RetrainReason if due[reason]]
+    return passed_ms - since_ms >= duration_ms(every)
 
 
 def _after(

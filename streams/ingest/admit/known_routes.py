@@ -51,8 +51,14 @@ class KnownRoutes:
         ``plans[which[i]]``."""
         if not len(self._codes):
             return np.full(len(groups), UNKNOWN)
-        of_plan = np.array([self._plans.get(_key(plan), -1) for plan in plans], np.int64)[which]
-        of_kind = np.array([self._kinds.get(kind, -1) for kind in kinds], np.int64)[groups]
+        of_plans = np.array([self._plans.get(_key(plan), -1) for plan in plans], np.int64)
+        of_kinds = np.array([self._kinds.get(kind, -1) for kind in kinds], np.int64)
+        if len(plans) * len(kinds) <= len(groups):
+            return self._routes_of(of_plans[:, None], of_kinds)[which, groups]
+        return self._routes_of(of_plans[which], of_kinds[groups])
+
+    def _routes_of(self, of_plan: Ints, of_kind: Ints) -> Ints:
+        """The routes of numbers of plans and kinds, which are broadcast."""
         codes = np.where((of_plan < 0) | (of_kind < 0), -1, of_plan * _WIDTH + of_kind)
         places = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
         return np.where(self._codes[places] == codes, self._routes[places], UNKNOWN)

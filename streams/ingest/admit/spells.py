@@ -11,7 +11,9 @@ def spells_of(block: Block) -> list[Block]:
     """Rows cut where one has lapsed before a later one: then its id may be used again."""
     if not len(block):
         return []
-    kept_ms = min(block.plans[place].least_kept_ms for place in np.unique(block.which).tolist())
+    counts = np.bincount(block.which).tolist()
+    plans = [plan for plan, count in zip(block.plans, counts, strict=False) if count]
+    kept_ms = min(plan.least_kept_ms for plan in plans)
     if block.watermarks_ms[-1] <= block.rows.times_ms.min() + kept_ms:
         return [block]
     times_ms = block.rows.times_ms.tolist()

@@ -20,6 +20,8 @@ def gather(data: Octets, starts: Ints, lengths: Ints) -> Octets:
     >>> data = np.frombuffer(b"abcdef", np.uint8)
     >>> gather(data, np.array([3, 0]), np.array([2, 1])).tobytes()
     b'dea'
+    >>> gather(data, np.array([1, 1]), np.array([2, 2])).tobytes()
+    b'bcbc'
     """
     if not len(starts):
         return data[:0]
@@ -27,9 +29,11 @@ def gather(data: Octets, starts: Ints, lengths: Ints) -> Octets:
     if not (lengths == length).all():
         ragged: Octets = data[spread(starts, lengths)]
         return ragged
-    if (starts[1:] - starts[:-1] == length).all():
-        first = int(starts[0])
+    first, steps = int(starts[0]), np.diff(starts)
+    if (steps == length).all():
         return data[first : first + length * len(starts)]
+    if not steps.any():
+        return np.tile(data[first : first + length], len(starts))
     table: Octets = data[starts[:, None] + np.arange(length)]
     return table.reshape(-1)
 

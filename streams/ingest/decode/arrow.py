@@ -9,6 +9,10 @@ pyarrow takes long to import: import this module when the first such message has
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +23,9 @@ from schemas.base import MAX_TIME_MS
 from schemas.dead_letters import DeadLetter, Reason
 from schemas.errors import BadRecord
 from schemas.predictions import Arm
-from streams.ingest.decode.arrow_message import ArrowMessage
+from streams.dead_letters import refusal
+from streams.ingest.decode.arrow_batch import ArrowBatch
+from streams.ingest.decode.arrow_streams import Opened, joined, kind_of, opened
 from streams.ingest.decode.arrow_values import codes, fits, floats, lengths, times, valid
 from streams.ingest.decode.rows import Bools
 from streams.records import Record
@@ -33,8 +39,46 @@ _ITEM_TYPES = {Kind.TEXTS: pa.string(), Kind.VECTOR: pa.float64()}
 _IDS = frozenset({"prediction_id", "pair_id", "unit_id"})
 
 
-def message_of(record: Record) -> tuple[ArrowMessage, Ints, list[DeadLetter]]:
-    """The rows of a message, the places of those that may count, and dead letters of the others.
+class Checked(NamedTuple):
+    """Rows, the places of those that may count, and dead letters of the others."""
+
+    batch: ArrowBatch
+    good: Ints
+    dead: list[DeadLetter]
+
+
+def batches_of(records: Iterable[Record]) -> tuple[list[tuple[ArrowBatch, Ints]], list[DeadLetter]]:
+    """Rows of messages in order of offset with the places of those that may count, dead letters.
+
+    Messages in a row that are alike are taken together: many rows of a column cost little more
+    than a few.
+    """
+    found: list[Checked] = []
+    dead: list[DeadLetter] = []
+    streams: list[Opened] = []
+    for record in records:
+        try:
+            streams.append(opened(record))
+        except BadRecord as bad:
+            dead.append(refusal(record, bad))
+    for _, run in groupby(streams, kind_of):
+        alike = list(run)
+        try:
+            found.append(_checked(joined(alike)))
+        except (BadRecord, pa.ArrowException):
+            # What is wrong with one of them costs that one, and is said of it alone.
+            for each in alike:
+                try:
+                    found.append(_checked(each))
+                except BadRecord as bad:
+                    dead.append(refusal(each.records[0], bad))
+    dead += [letter for each in found for letter in each.dead]
+    dead.sort(key=lambda letter: (letter.offset, letter.row))
+    return [(each.batch, each.good) for each in found], dead
+
+
+def message_of(record: Record) -> Checked:
+    """The rows of one message.
 
     Raises
     ------
@@ -42,40 +86,23 @@ def message_of(record: Record) -> tuple[ArrowMessage, Ints, list[DeadLetter]]:
         If the message is no stream of record batches, or a column is missing or of a wrong type:
         none of its rows can be used.
     """
-    batch = _batch(record.value or b"")
-    columns = _columns(batch)
-    model = _model(batch, columns)
-    message = ArrowMessage(record, model, columns, times(columns["time"]))
-    suspect = np.flatnonzero(_suspect(message)).tolist()
+    return _checked(opened(record))
+
+
+def _checked(stream: Opened) -> Checked:
+    columns = _columns(stream.rows)
+    model = _model(stream.rows, columns)
+    starts = np.cumsum([0, *stream.sizes[:-1]])
+    batch = ArrowBatch(stream.records, starts, model, columns, times(columns["time"]))
     dead = []
-    good = np.ones(len(message), np.bool_)
-    for row in suspect:
+    good = np.ones(len(batch), np.bool_)
+    for row in np.flatnonzero(_suspect(batch)).tolist():
         try:
-            message.event(row)
+            batch.event(row)
         except BadRecord as bad:
-            dead.append(message.refused(row, Reason(bad.reason), str(bad), field=bad.field))
+            dead.append(batch.refused(row, Reason(bad.reason), str(bad), field=bad.field))
             good[row] = False
-    return message, np.flatnonzero(good), dead
-
-
-def _batch(value: bytes) -> pa.RecordBatch:
-    """All rows of a stream; what its buffers hold is checked before anything follows from it."""
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
-            batches = list(reader)
-            _ = reader.schema.names  # a name may be no text
-            for batch in batches:
-                batch.validate(full=True)
-            if len(batches) == 1:
-                return batches[0]
-            table = pa.Table.from_batches(batches, reader.schema)
-            whole = table.unify_dictionaries().combine_chunks().to_batches()
-            return whole[0] if whole else pa.RecordBatch.from_pylist([], reader.schema)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise BadRecord(
-            Reason.NOT_ARROW,
-            f"record: not an Arrow IPC stream: {error}; send a schema and record batches, whole",
-        ) from error
+    return Checked(batch, np.flatnonzero(good), dead)
 
 
 def _columns(batch: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -128,15 +155,15 @@ def _unusable(name: str, message: str) -> BadRecord:
     return BadRecord(Reason.BAD_SHAPE, f"column {name} {message}", field=name)
 
 
-def _suspect(message: ArrowMessage) -> Bools:
+def _suspect(batch: ArrowBatch) -> Bools:
     """Rows that may be no events: all that are none, and few others."""
-    columns = message.columns
-    found = (message.times_ms < 0) | (message.times_ms > MAX_TIME_MS)
-    if not 0 < len(message.model.encode()) <= _MOST_NAME_BYTES:
+    columns = batch.columns
+    found = (batch.times_ms < 0) | (batch.times_ms > MAX_TIME_MS)
+    if not 0 < len(batch.model.encode()) <= _MOST_NAME_BYTES:
         found[:] = True
     if sum(name.startswith("quantiles.") for name in columns) > _MOST_QUANTILES:
         found[:] = True
-    found |= message.valid("lower") != message.valid("upper")
+    found |= batch.valid("lower") != batch.valid("upper")
     for name, values in columns.items():
         check = _CHECKS.get(name)
         if check is not None:

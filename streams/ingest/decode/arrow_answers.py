@@ -1,4 +1,4 @@
-"""The answers of an Arrow message in columns, as the tasks pack them."""
+"""The answers of Arrow messages in columns, as the tasks pack them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import numpy as np
 from detectors.outcomes.answer_columns import Lists, Named, Words
 from detectors.outcomes.contract import text
 from detectors.summary import Floats
-from streams.ingest.decode.arrow_message import ArrowMessage
+from streams.ingest.decode.arrow_batch import ArrowBatch
 from streams.ingest.decode.arrow_values import codes, lengths
 
 
 class ArrowAnswers:
-    """The rows of a message as `detectors.outcomes.answer_columns.AnswerColumns`."""
+    """The rows of messages as `detectors.outcomes.answer_columns.AnswerColumns`."""
 
-    def __init__(self, message: ArrowMessage) -> None:
-        self._message = message
+    def __init__(self, batch: ArrowBatch) -> None:
+        self._batch = batch
 
     def __len__(self) -> int:
-        return len(self._message)
+        return len(self._batch)
 
     def score(self) -> Floats:
         """Scores."""
-        return self._message.floats("score")
+        return self._batch.floats("score")
 
     def label(self) -> Words:
         """Labels as text."""
-        words, places = self._message.codes("label")
+        words, places = self._batch.codes("label")
         return Words([text(word) for word in words], places)
 
     def value(self) -> Floats:
         """Values."""
-        return self._message.floats("value")
+        return self._batch.floats("value")
 
     def interval(self) -> tuple[Floats, Floats]:
         """Lower and upper ends."""
-        return self._message.floats("lower"), self._message.floats("upper")
+        return self._batch.floats("lower"), self._batch.floats("upper")
 
     def scores(self) -> Named:
         """Scores by class."""
@@ -47,7 +47,7 @@ class ArrowAnswers:
 
     def items(self) -> Lists:
         """Items, best first."""
-        column = self._message.columns.get("items")
+        column = self._batch.columns.get("items")
         if column is None:
             nothing = np.zeros(0, np.int64)
             return Lists([], nothing, np.full(len(self), -1, np.int64))
@@ -55,8 +55,8 @@ class ArrowAnswers:
         return Lists(words, places, lengths(column))
 
     def _named(self, family: str) -> Named:
-        names = [name for name in self._message.columns if name.startswith(family)]
+        names = [name for name in self._batch.columns if name.startswith(family)]
         numbers = np.empty((len(self), len(names)))
         for place, name in enumerate(names):
-            numbers[:, place] = self._message.floats(name)
+            numbers[:, place] = self._batch.floats(name)
         return Named([name.removeprefix(family) for name in names], numbers)

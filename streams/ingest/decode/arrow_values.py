@@ -117,9 +117,10 @@ def strings(column: pa.Array) -> Strings:
     if not len(plain):
         return Strings.of_bytes([])
     _, offsets, data = plain.buffers()
-    ends = np.frombuffer(offsets, width)[plain.offset : plain.offset + len(plain) + 1]
+    kept = np.frombuffer(offsets, width)[plain.offset : plain.offset + len(plain) + 1]
     octets = np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)
-    return Strings(octets, ends[:-1].astype(np.int64), ends[1:].astype(np.int64))
+    ends = kept.astype(np.int64)
+    return Strings(octets, ends[:-1], ends[1:])
 
 
 def codes(column: pa.Array) -> Words:

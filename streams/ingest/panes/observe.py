@@ -145,10 +145,13 @@ def _score(build: Builder, cohort: Cohort, which: Ints | None, tails: Tails) -> 
     rows = np.flatnonzero(~np.isnan(score))
     score = score[rows]
     build.ones("score_n", rows)
+    # Edges are few: comparing with each is cheaper than searching among them.
     if which is None:
-        bins = np.searchsorted(cohort.edges[:, 0], score, "right")
+        counts = np.zeros(len(score), np.int16)
+        for edge in cohort.edges[:, 0]:
+            counts += score >= edge
+        bins = counts.astype(np.int64)
     else:
-        # Edges are few: comparing with each is cheaper than searching among each plan's own.
         edges = cohort.edges.take(which[rows], axis=1)
         bins = np.count_nonzero(edges <= score, axis=0)
     build.ones("score", rows, bins)

@@ -35,7 +35,8 @@ LEAST = 1 << 15
 _PIECE = 1 << 16
 """Slots that are moved together; a rebuild takes a few more arrays of that size."""
 
-_STRIDE = 16
+_MANY, _STRIDE = 512, 16
+"""Searches that go on one place at a time, together; fewer go on by so many places."""
 
 _BITS = np.uint64(ADDRESS_BITS)
 _ADDRESS = np.uint64((1 << ADDRESS_BITS) - 1)
@@ -76,24 +77,27 @@ class HashIndex:
         Addresses, 0 where there is none, and the places at which the searches ended, of shape
         (n,). A search goes on at the place after that.
         """
-        table, size = self._table, len(self._table)
-        addresses, ends = np.zeros(len(hashes), np.int64), np.zeros(len(hashes), np.int64)
-        left, wanted = np.arange(len(hashes)), (hashes & self._mask) >> _BITS
-        width = 1
+        table, wanted = self._table, (hashes & self._mask) >> _BITS
+        ends = self._inside(places)
+        slots = table[ends]
+        left = np.flatnonzero(_goes_on(slots, wanted))
+        while left.size > _MANY:
+            ends[left] = places = self._inside(ends[left] + 1)
+            slots[left] = here = table[places]
+            left = left[_goes_on(here, wanted[left])]
+        # A step of few searches costs as much as its numpy calls: they look at several places.
+        places = ends[left] + 1
         while left.size:
-            some = places[:, None] + np.arange(width)
-            some = np.where(some < size, some, some - size)
-            slots = table[some]
-            ended = (slots == 0) | (slots >> _BITS == wanted[:, None])
+            some = self._inside(places[:, None] + np.arange(_STRIDE))
+            several = table[some]
+            ended = ~_goes_on(several, wanted[left, None])
             steps = ended.argmax(axis=1)
             there = ended.any(axis=1)
-            here, on = np.flatnonzero(there), np.flatnonzero(~there)
-            addresses[left[here]] = slots[here, steps[here]] & _ADDRESS
-            ends[left[here]] = some[here, steps[here]]
-            left, wanted, places = left[on], wanted[on], places[on] + width
-            # Most searches end at once; the others go on by several places at a time.
-            width = _STRIDE
-        return addresses, ends
+            found, on = np.flatnonzero(there), np.flatnonzero(~there)
+            slots[left[found]] = several[found, steps[found]]
+            ends[left[found]] = some[found, steps[found]]
+            left, places = left[on], places[on] + _STRIDE
+        return addresses_of(slots), ends
 
     def insert(self, hashes: Hashes, addresses: Ints, places: Ints | None = None) -> None:
         """Add an address for each hash; there must be room for them (`full`).
@@ -130,7 +134,8 @@ class HashIndex:
         ``alive`` tells which of n addresses are to be kept.
         """
         old = self._table
-        kept = sum(int(alive(addresses_of(piece)).sum()) for piece in self._pieces(old))
+        cut = (old[start : start + _PIECE] for start in range(0, len(old), _PIECE))
+        kept = sum(int(alive(addresses_of(piece[piece != 0])).sum()) for piece in cut)
         pieces = (piece[alive(addresses_of(piece))] for piece in self._pieces(old))
         self._fill(pieces, kept + coming)
 
@@ -175,6 +180,11 @@ class HashIndex:
             yield np.sort(np.concatenate((piece, first[over])) if stop == size else piece)
             start = stop
 
+    def _inside(self, places: Ints) -> Ints:
+        """Places of which those beyond the end are at the beginning again, shape kept."""
+        size = len(self._table)
+        return np.where(places < size, places, places - size)
+
     def _homes(self, slots: Slots) -> Ints:
         homes: Ints = ((slots >> _HALF) * np.uint64(len(self._table)) >> _HALF).astype(np.int64)
         return homes
@@ -184,6 +194,11 @@ def addresses_of(slots: Slots) -> Ints:
     """The addresses of slots, shape kept."""
     addresses: Ints = (slots & _ADDRESS).astype(np.int64)
     return addresses
+
+
+def _goes_on(slots: Slots, wanted: Slots) -> NDArray[np.bool_]:
+    """Where a search has not ended: slots that are taken, by other hashes than ``wanted``."""
+    return np.asarray((slots != 0) & (slots >> _BITS != wanted))
 
 
 def collisions(slots: Slots) -> Ints:

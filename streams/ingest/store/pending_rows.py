@@ -9,7 +9,6 @@ taken.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -77,6 +76,8 @@ class PendingRows:
 
     def find(self, names: Names) -> Found:
         """The pending predictions of names."""
+        # Before the search, whose end is where a new name goes: a later rebuild would move that.
+        self._make_room(len(names))
         names.search, found = self._look(names)
         return found
 
@@ -86,16 +87,14 @@ class PendingRows:
         ``records`` are packed predictions, ``until_ms`` says when each lapses, shape (n,): later
         than one of its name that has lapsed did.
         """
-        for rows, table in by_width(records):
-            self._add(names.take(rows), table, until_ms[rows], replacing=False)
+        self._add_each(names, records, until_ms, replacing=False)
 
     def update(self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints) -> None:
         """Let predictions that are there, under names that are distinct, have other records.
 
         ``until_ms`` says when each lapses, as before, shape (n,).
         """
-        for rows, table in by_width(records):
-            self._add(names.take(rows), table, until_ms[rows], replacing=True)
+        self._add_each(names, records, until_ms, replacing=True)
 
     def drop(self, before: int) -> int:
         """Let go of what lapses in hours before one; the number of rows."""
@@ -135,6 +134,16 @@ class PendingRows:
             left, places = left[~same], places[~same] + 1
         return Search(self._age, ends, hits), Found.together(parts)
 
+    def _add_each(
+        self, names: Names, records: Octets | Sequence[bytes], until_ms: Ints, *, replacing: bool
+    ) -> None:
+        """Add rows, those with records of one length together."""
+        for rows, table in by_width(records):
+            if len(rows) == len(names):
+                self._add(names, table, until_ms, replacing=replacing)
+            else:
+                self._add(names.take(rows), table, until_ms[rows], replacing=replacing)
+
     def _add(self, names: Names, records: Octets, until_ms: Ints, *, replacing: bool) -> None:
         self._make_room(len(names))
         search = names.search
@@ -165,13 +174,15 @@ class PendingRows:
 
     def _pack(self, rows: Rows, hours: Ints, replaced: bytes, *, short: bool) -> Ints:
         """Put rows, in order of hours, into pages; their addresses."""
+        starts = np.flatnonzero(np.diff(hours, prepend=-1))
+        counts = np.diff(starts, append=len(hours))
         cut = [
             page
-            for hour, count in Counter(hours.tolist()).items()
+            for hour, count in zip(hours[starts].tolist(), counts.tolist(), strict=True)
             for page in self._cut(_Kind(hour, rows.records.shape[1], short, bool(replaced)), count)
         ]
         numbers, firsts, sizes = np.array(cut, np.int64).T
-        hashes = rows.names.hashes.astype("<u8").tobytes()
+        hashes = rows.names.hashes.astype("<u8", copy=False).tobytes()
         start = 0
         for (page, first, size), key, packed in zip(
             cut, self._table.keys(numbers), pack(rows, sizes, short=short), strict=True

@@ -1,9 +1,9 @@
-"""One Arrow message: the rows of an IPC stream, column by column and as events."""
+"""Arrow messages of one schema: the rows of their IPC streams, column by column and as events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,24 +26,43 @@ from streams.records import Record
 
 
 @dataclass(frozen=True, slots=True)
-class ArrowMessage:
+class ArrowBatch:
     """n rows of one model; what is asked for by name may be missing.
 
     Parameters
     ----------
+    records, starts
+        The messages in order of offset, and the first row of each, shape (messages,).
     columns
         Columns of `schemas.arrow` by name, each of a type that fits.
     times_ms
         Event times, shape (n,); -1 where there is none.
     """
 
-    record: Record
+    records: Sequence[Record]
+    starts: Ints
     model: str
     columns: Mapping[str, pa.Array]
     times_ms: Ints
 
     def __len__(self) -> int:
         return len(self.times_ms)
+
+    def record(self, row: int) -> Record:
+        """The message that held a row."""
+        return self.records[self._source(row)]
+
+    def index(self, row: int) -> int:
+        """Place of a row inside of its message."""
+        return row - int(self.starts[self._source(row)])
+
+    def _source(self, row: int) -> int:
+        return int(np.searchsorted(self.starts, row, "right")) - 1
+
+    def stamps_ms(self) -> Ints:
+        """The broker's time of each row's message, shape (n,)."""
+        stamps_ms = np.array([record.timestamp_ms for record in self.records], np.int64)
+        return np.repeat(stamps_ms, np.diff(self.starts, append=len(self)))
 
     def valid(self, name: str) -> Bools:
         """Where a column has a value, shape (n,)."""
@@ -179,8 +198,8 @@ class ArrowMessage:
 
     def refused(self, row: int, reason: Reason, message: str, *, field: str) -> DeadLetter:
         """A dead letter for one row, which holds it as JSON."""
-        value = self.json(row)
-        return dead_letter(self.record, reason, message, row=row, field=field, value=value)
+        record, index, value = self.record(row), self.index(row), self.json(row)
+        return dead_letter(record, reason, message, row=index, field=field, value=value)
 
 
 def _put(events: list[dict[str, Any]], name: str, field: str, key: str, values: list[Any]) -> None:
