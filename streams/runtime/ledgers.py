@@ -13,7 +13,7 @@ from streams.runtime.decide_worker import STATE
 from streams.runtime.settings import Settings
 from streams.runtime.transport import Transport, check_topics
 
-TABLES = ("clock", "spending", "bank", "test")
+TABLES = ("clock", "spending", "retired", "bank", "test")
 """The tables that a ledger is made of; panes and windows are left in the log."""
 
 

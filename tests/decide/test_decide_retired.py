@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+from schemas import topics
 from streams.decide.state import State
+from streams.runtime import checkpoint
+from streams.runtime.announce import activate
+from streams.runtime.decide_worker import STATE
+from streams.runtime.ledgers import read_ledgers
+from streams.runtime.local import LocalTransport
+from streams.runtime.settings import Settings
 
 SHORT = {"horizon": "12m", "maturity": "10m", "coverage": 0.8, "lateness": "1m"}
 EACH = 4
@@ -53,6 +60,27 @@ def test_the_state_does_not_grow_with_the_number_of_versions(world):
     assert "v100" not in tests
     assert many.decide.budgets()["m"].spent > 4 * story.decide.budgets()["m"].spent
     assert many.decide.ledger()[0].spent == many.decide.budgets()["m"].spent
+
+
+def test_a_ledger_read_from_the_log_knows_what_they_spent(world):
+    """It is that of DECIDE, to the last entry."""
+    there, settings, transport = (
+        world(labels=SHORT, false_alarms=HOUR),
+        Settings(),
+        LocalTransport(),
+    )
+    story = there.story()
+    rows = {STATE + part: value for part, value in served(story, 40).items()}
+    (expected,) = story.decide.ledger()
+    assert expected.spent > 1.01 * sum(entry.spent for entry in expected.entries)
+    transport.ensure_topics(settings.topics())
+    sender = transport.sender()
+    activate(sender, settings, there.policy, there.profile)
+    topic = settings.topic(topics.CHECKPOINTS)
+    for message in checkpoint.messages(topic, 0, "decide/0", rows):
+        sender.send(message)
+    sender.close()
+    assert read_ledgers(transport, settings) == [expected]
 
 
 def test_a_restart_forgets_the_same_versions(world):
