@@ -50,6 +50,7 @@ class Control:
         self._deployments: dict[str, list[tuple[int, int, str, DeploymentEvent]]] = defaultdict(
             list
         )
+        self._events: dict[str, tuple[DeploymentEvent, ...]] = {}
 
     def apply(self, topic: str, value: bytes) -> None:
         """Take in one record of a control topic, named without prefix.
@@ -85,9 +86,10 @@ class Control:
         """The reference profile with a hash, None where it was not read yet."""
         return self._references.get(hash_)
 
-    def deployments(self, model: str) -> list[DeploymentEvent]:
-        """Deployment events of a model in order of time and generation, each once."""
-        return [event for *_, event in self._deployments.get(model, [])]
+    def deployments(self, model: str) -> tuple[DeploymentEvent, ...]:
+        """Deployment events of a model in order of time and generation, each once; the same object
+        until there is another."""
+        return self._events.get(model, ())
 
     def deploys(self, model: str, version: str) -> bool:
         """Whether a deployment event names a version of a model."""
@@ -134,6 +136,7 @@ class Control:
         item = (milliseconds_of(event.time), event.generation, event.model_dump_json(), event)
         if all(item[2] != other[2] for other in known):
             insort(known, item, key=lambda entry: entry[:3])
+            self._events[event.model] = tuple(event for *_, event in known)
 
 
 def parse(model: type[Record], value: bytes) -> Record:

@@ -67,7 +67,9 @@ def found(state: State, windows: Sequence[Looked]) -> list[tuple[str, ...]]:
         log_e = [next(wealth) - math.log(one.offered) if one else -math.inf for _, one in own]
         if max(log_e, default=-math.inf) >= LEAST:
             rejected = e_bh(log_e, FALSE_NAMES)
-            names[place] = tuple(x.feature for (x, _), no in zip(own, rejected, strict=True) if no)
+            names[place] = tuple(
+                x.feature for (x, _), hit in zip(own, rejected, strict=True) if hit
+            )
     return names
 
 

@@ -44,7 +44,7 @@ from streams.decide.results import revisions
 from streams.decide.rollback import run as rollback
 from streams.decide.rollback.facts import View
 from streams.decide.rollout import aftercare, course, review, trouble
-from streams.decide.rollout.plan import rollouts_of
+from streams.decide.rollout.plan import Rollout, Rollouts
 from streams.decide.sheets import Sheets
 from streams.decide.state import State, Watermarks, Window
 from streams.decide.subject import Subject, Subjects
@@ -90,6 +90,7 @@ class Decide:
         self._asked: dict[Subject, tuple[Asked, ...]] = {}
         self._sheets = Sheets(self._asked_of)
         self._leaving: dict[Version, int] = {}
+        self._releases = Rollouts(control)
         self._take(State())
 
     def apply(self, batch: SummaryBatch) -> None:
@@ -163,8 +164,10 @@ class Decide:
         )
         found += missing.judge(view)
         said = self._tell(found, cut)
-        rollouts = self._rollbacks(self._rollouts(now, cut), view)
-        rollouts += self._reviews(rollouts, now, cut)
+        known = [one for model in sorted(self._models) for one in self._releases.of(model)]
+        rollouts = self._rollbacks(self._rollouts(known, now, cut), view)
+        review.note(self._state, rollouts)
+        rollouts += review.advance(self._state, self._control, self._subjects, known, now, cut)
         retraining = retrain.requests(view, self._heeded)
         advice = advise.advise(view)
         self._changed.clear()
@@ -316,11 +319,12 @@ class Decide:
             self._asked[subject] = asked_of(subject)
         return self._asked[subject]
 
-    def _rollouts(self, now: Watermarks, cut: dict[str, int]) -> list[RolloutEvent]:
+    def _rollouts(
+        self, rollouts: Sequence[Rollout], now: Watermarks, cut: dict[str, int]
+    ) -> list[RolloutEvent]:
         return [
             said
-            for model in sorted(self._models)
-            for rollout in rollouts_of(self._control.deployments(model))
+            for rollout in rollouts
             for judge in (course.advance, aftercare.advance)
             for said in judge(self._state, self._control, self._subjects, rollout, now, cut)
         ]
@@ -329,14 +333,6 @@ class Decide:
         """All that is said, and what commands, advice and time make of rollbacks."""
         heeded = [event for one in self._heeded for event in rollback.command(view, one)]
         return heeded + rollback.follow(view, said) + rollback.clock(view, self._changed)
-
-    def _reviews(
-        self, said: Sequence[RolloutEvent], now: Watermarks, cut: dict[str, int]
-    ) -> list[RolloutEvent]:
-        """Reviews of the releases that have ended."""
-        review.note(self._state, said)
-        models = sorted(self._models)
-        return review.advance(self._state, self._control, self._subjects, models, now, cut)
 
     def _publish(
         self, lapsing: Sequence[WindowKey], cut: dict[str, int], *, judged: bool

@@ -9,7 +9,7 @@ import numpy as np
 
 from detectors.arrays import FloatArray, as_floats
 from schemas.summaries import Part
-from streams.decide.budget import HIGHEST
+from streams.decide.budget import HIGHEST, of_stream
 from streams.decide.detect import Asked, DriftTest, EmbeddingTest, rules_of
 from streams.decide.detect.care import is_care
 from streams.decide.detect.roster import LEAST, MOST, Roster, shape_of
@@ -86,7 +86,7 @@ class Sheet:
 
 
 class Sheets:
-    """Sheets by subject and part.
+    """Sheets by subject and part, and what streams may spend.
 
     Parameters
     ----------
@@ -97,6 +97,7 @@ class Sheets:
     def __init__(self, asked: Callable[[Subject], Sequence[Asked]]) -> None:
         self._asked = asked
         self._known: dict[tuple[Subject, Part], Sheet] = {}
+        self._budgets: dict[tuple[Subject, bool, int, int], float] = {}
 
     def of(self, subject: Subject, part: Part) -> Sheet:
         """The sheet of a stream's inputs or labels."""
@@ -108,3 +109,13 @@ class Sheets:
             )
             sheet = self._known[subject, part] = Sheet(subject, tests, rules)
         return sheet
+
+    def budget(self, subject: Subject, segment: str, versions: int, segments: int) -> float:
+        """`streams.decide.budget.of_stream` of a segment's stream."""
+        kind = (subject, segment == "", versions, segments)
+        known = self._budgets.get(kind)
+        if known is None:
+            known = self._budgets[kind] = of_stream(
+                subject.policy, segment=segment, versions=versions, segments=segments
+            )
+        return known

@@ -63,7 +63,6 @@ class Turns:
         self._control = control
         self._peers = peers
         self._serving: dict[Cohort, _Beside] = {}
-        self._budgets: dict[tuple[Subject, bool, int, int], float] = {}
 
     def of(self, due: Due, part: Part, cut: dict[str, int]) -> alerts.Turn | None:
         """Tests of a window that is due, with what each may spend; None where it has none."""
@@ -152,12 +151,7 @@ class Turns:
         beside = self._serving[own]
         versions = len(beside.versions) + (version_of(window) not in beside.versions)
         segments = len(beside.segments) - 1 + (window.segment not in beside.segments)
-        kind = (subject, window.segment == "", versions, segments)
-        if kind not in self._budgets:
-            self._budgets[kind] = budget.of_stream(
-                subject.policy, segment=window.segment, versions=versions, segments=segments
-            )
-        return self._budgets[kind]
+        return self._sheets.budget(subject, window.segment, versions, segments)
 
     def _served(self, window: WindowKey) -> bool:
         """Whether a baseline had predictions on time in a window."""

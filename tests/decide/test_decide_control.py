@@ -89,7 +89,7 @@ def test_a_bad_record_is_refused_with_place_and_value_and_changes_nothing(
     with pytest.raises(BadRecord, match=why):
         control.apply(topic, value)
     assert control.models() == []
-    assert control.deployments("m") == []
+    assert control.deployments("m") == ()
 
 
 def test_a_policy_put_in_force_again_is_in_force_again():

@@ -9,6 +9,7 @@ from schemas.base import milliseconds
 from schemas.deployments import DeploymentAction, DeploymentEvent
 from schemas.ids import content_id
 from schemas.predictions import Arm
+from streams.control import Control
 
 _ENDS = frozenset(
     {
@@ -49,6 +50,22 @@ class Rollout:
     stop_ms: int | None
     arm: Arm = Arm.CANARY
     promoted: Promoted | None = None
+
+
+class Rollouts:
+    """The rollouts of models, worked out anew where there is another deployment."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._known: dict[str, tuple[Sequence[DeploymentEvent], Sequence[Rollout]]] = {}
+
+    def of(self, model: str) -> Sequence[Rollout]:
+        """Every rollout of a model, in order of its start."""
+        events = self._control.deployments(model)
+        known = self._known.get(model)
+        if known is None or known[0] is not events:
+            known = self._known[model] = events, rollouts_of(events)
+        return known[1]
 
 
 def rollouts_of(events: Iterable[DeploymentEvent]) -> list[Rollout]:

@@ -22,7 +22,7 @@ from streams.control import Control
 from streams.decide.rollout import watch
 from streams.decide.rollout.events import Look, event, told_of
 from streams.decide.rollout.judge import guardrails_of, policy_at
-from streams.decide.rollout.plan import Rollout, rollouts_of
+from streams.decide.rollout.plan import Rollout
 from streams.decide.rollout.records import ReviewNotes, Told
 from streams.decide.rollout.shadow import shadow_guardrails
 from streams.decide.sentences import level, moment, named
@@ -77,23 +77,22 @@ def advance(
     state: State,
     control: Control,
     subjects: Subjects,
-    models: Iterable[str],
+    rollouts: Iterable[Rollout],
     now: Watermarks,
     cut: dict[str, int],
 ) -> list[RolloutEvent]:
     """The review of every rollout that has ended since the last call."""
     said: list[RolloutEvent] = []
-    for model in models:
-        for rollout in rollouts_of(control.deployments(model)):
-            policy = policy_at(control, model, rollout.start_ms)
-            notes = state.reviews.get(rollout.id) or ReviewNotes()
-            if policy is None or notes.done or state.rollouts.get(rollout.id) is None:
-                continue
-            release = Release(state, control, subjects, rollout, policy, notes, now)
-            end = ending(release)
-            if end is not None:
-                said.append(_reviewed(release, end, cut))
-                state.reviews.put(rollout.id, ReviewNotes(done=True))
+    for rollout in rollouts:
+        policy = policy_at(control, rollout.model, rollout.start_ms)
+        notes = state.reviews.get(rollout.id) or ReviewNotes()
+        if policy is None or notes.done or state.rollouts.get(rollout.id) is None:
+            continue
+        release = Release(state, control, subjects, rollout, policy, notes, now)
+        end = ending(release)
+        if end is not None:
+            said.append(_reviewed(release, end, cut))
+            state.reviews.put(rollout.id, ReviewNotes(done=True))
     return said
 
 

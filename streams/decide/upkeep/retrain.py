@@ -50,6 +50,11 @@ class Harmful(NamedTuple):
     features: tuple[str, ...] = ()
 
 
+_FAMILY = family_of(Layer.DRIFT)
+
+_UNTRAINED, _NO_HARM = Training(), Harmful()
+
+
 def command(state: State, given: Command) -> None:
     """Heed a command about retraining; one for a model that never had predictions is void."""
     if not isinstance(given, RetrainNow | Trained) or state.traffic.get(given.model) is None:
@@ -76,7 +81,7 @@ def requests(view: View, heeded: Iterable[Command]) -> list[RetrainRequest]:
 
 
 def _request(view: View, model: str, traffic: Traffic, policy: Policy) -> list[RetrainRequest]:
-    rules, known = policy.retraining, view.state.training.get(model) or Training()
+    rules, known = policy.retraining, view.state.training.get(model) or _UNTRAINED
     harmful = _harmful(view.state, model, traffic, policy)
     reasons = _reasons(known, traffic, policy, harmful, view.now_ms)
     if not reasons:
@@ -160,9 +165,9 @@ def _is_new(known: Training, harmful: Harmful) -> bool:
 
 def _harmful(state: State, model: str, traffic: Traffic, policy: Policy) -> Harmful:
     """What drifted, and did harm in the same version; watches say neither."""
-    incident = state.incidents.get(IncidentKey(model, family_of(Layer.DRIFT)))
+    incident = state.incidents.get(IncidentKey(model, _FAMILY)) if state.incidents else None
     if incident is None:
-        return Harmful()
+        return _NO_HARM
     standing = {
         test: one
         for test, one in incident.members.items()
@@ -173,7 +178,7 @@ def _harmful(state: State, model: str, traffic: Traffic, policy: Policy) -> Harm
     versions = {one.version for one in drifted.values()} & {one.version for one in harmed}
     drifted = {test: one for test, one in drifted.items() if one.version in versions}
     if not drifted:
-        return Harmful()
+        return _NO_HARM
     harmed = [one for one in harmed if one.version in versions]
     return Harmful(
         incident=incident.id,
