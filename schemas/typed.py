@@ -137,13 +137,11 @@ def _has(held: object, name: str) -> bool:
 
 @cache
 def _event_type(model: str, names: Names) -> type[msgspec.Struct]:
-    numbers, others = (
-        [(float | None, nan)] * len(names.numeric),
-        [(Scalar, None)] * len(names.other),
-    )
+    numbers: tuple[tuple[Any, object], ...] = ((float | None, nan),) * len(names.numeric)
+    others: tuple[tuple[Any, object], ...] = ((Scalar, None),) * len(names.other)
     every = _struct("Features", "f", (*names.numeric, *names.other), (*numbers, *others))
-    words = [(str | None, None)] * len(names.segments)
-    segments = _struct("Segments", "s", names.segments, tuple(words))
+    words = ((str | None, None),) * len(names.segments)
+    segments = _struct("Segments", "s", names.segments, words)
     replaced: dict[str, tuple[Any, ...]] = {
         "features": (every, every()),
         "segments": (segments, segments()),

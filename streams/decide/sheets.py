@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,13 @@ from streams.decide.subject import Subject
 
 STREAMS = 1 << 16
 """So many streams of a sheet have their keys remembered."""
+
+
+class Shares(NamedTuple):
+    """What tests may spend on a window: each of all, and those of each roster."""
+
+    each: tuple[float, ...]
+    banked: tuple[FloatArray, ...]
 
 
 class Sheet:
@@ -38,7 +46,7 @@ class Sheet:
         )
         self._fractions = as_floats([one.fraction for one in self.usual])
         self._names = [(x.test.detector, x.test.metric, x.test.feature) for x in self.usual]
-        self._shares: tuple[float, tuple[float, ...]] = (-1.0, ())
+        self._shares: tuple[float, Shares] = (-1.0, Shares((), ()))
         self._drifting = [isinstance(x.test, DriftTest | EmbeddingTest) for x in self.usual]
         fixed = [
             (number, one.test, one.question)
@@ -52,7 +60,6 @@ class Sheet:
         held = {number for number, _, _ in fixed}
         self.loose = tuple(number for number in range(len(self.usual)) if number not in held)
         self.is_drift_loose = any(self._drifting[number] for number in self.loose)
-        self._bank_shares: tuple[float, tuple[FloatArray, ...]] = (-1.0, ())
         self._keys: dict[StreamKey, tuple[MonitorKey, ...]] = {}
 
     def keys(self, stream: StreamKey) -> tuple[MonitorKey, ...]:
@@ -69,20 +76,13 @@ class Sheet:
         """The same of ``drift_tests``."""
         return list(compress(self.keys(stream), self._drifting))
 
-    def shares(self, budget: float) -> tuple[float, ...]:
+    def shares(self, budget: float) -> Shares:
         """`streams.decide.budget.offered` of the usual tests, of what their stream may spend."""
         if self._shares[0] != budget:
-            shares = np.minimum(budget * self._fractions, HIGHEST).tolist()
-            self._shares = (budget, tuple(shares))
+            every = np.minimum(budget * self._fractions, HIGHEST)
+            banked = tuple(every[list(roster.numbers)] for roster in self.rosters)
+            self._shares = budget, Shares(tuple(every.tolist()), banked)
         return self._shares[1]
-
-    def bank_shares(self, budget: float) -> tuple[FloatArray, ...]:
-        """The same of the tests of each roster."""
-        if self._bank_shares[0] != budget:
-            shares = as_floats(self.shares(budget))
-            found = tuple(shares[list(roster.numbers)] for roster in self.rosters)
-            self._bank_shares = (budget, found)
-        return self._bank_shares[1]
 
 
 class Sheets:

@@ -89,14 +89,15 @@ class Turns:
         seen = Evidence(subject, vector, start_ms, against, inputs)
         now = alerts.Occasion(window, seen, due_ms, cut)
         if covered and not lost and not caring:
+            shares = sheet.shares(stream)
             return alerts.Turn(
                 now,
                 part,
                 sheet.usual,
                 sheet.keys(window.stream),
-                sheet.shares(stream),
+                shares.each,
                 sheet.rosters,
-                sheet.bank_shares(stream),
+                shares.banked,
                 sheet.loose,
             )
         tests = [
@@ -108,8 +109,8 @@ class Turns:
         ]
         asked = (*tests, *sheet.rules)
         keys = [key_of(one.test, window) for one in asked]
-        shares = [budget.offered(stream, x.fraction) for x in asked]
-        return alerts.Turn(now, part, asked, keys, shares, (), (), range(len(asked)))
+        offered = [budget.offered(stream, x.fraction) for x in asked]
+        return alerts.Turn(now, part, asked, keys, offered, (), (), range(len(asked)))
 
     def ended(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
         """Ends of alerts that nobody asks about any more; most streams have none open."""

@@ -13,7 +13,7 @@ from streams.decide.alerts.turn import Turn
 from streams.decide.bank import ACCOUNT, BankKey, MonitorBank, account_of
 from streams.decide.detect import Step
 from streams.decide.detect.roster import BankBet, Roster, bet_banks
-from streams.decide.memory import MonitorState
+from streams.decide.memory import MonitorState, Past
 from streams.decide.state import State
 
 
@@ -88,26 +88,15 @@ def step(state: State, turns: Sequence[Turn], seats: Sequence[Seat]) -> Stepped:
     alarms: list[Alarm] = []
     for seat, memory in zip(seats, steps.memories, strict=True):
         last, roster, known = first + len(seat.roster), seat.roster, seat.bank
-        window = turns[seat.turn].now.window
-        bank = MonitorBank(
-            roster.names,
-            roster.questions,
-            roster.widths,
-            window.policy,
-            window.reference,
-            window.start_ms,
-            known.part,
-            stored[first * width : last * width],
-            memory,
-            known.pasts,
-        )
+        own = stored[first * width : last * width]
+        bank = _bank(roster, turns[seat.turn], own, memory, pasts=known.pasts)
         paid = steps.spent[first:last]
         left = set(known.vacant)
         if left:
             paid[list(left)] = 0.0
         spent[seat.turn] += paid.tolist()
-        for place in (place for place, on in enumerate(steps.alarm[first:last]) if on):
-            if place not in known.vacant:
+        for place, on in enumerate(steps.alarm[first:last]):
+            if on and place not in left:
                 log_e = float(steps.log_e[first + place])
                 found = Step(bank.at(place).memory, True, log_e, float(paid[place]))
                 alarms.append(Alarm(seat.turn, roster.numbers[place], known.at(place), found))
@@ -154,7 +143,22 @@ def _fits(state: State, key: BankKey, turn: Turn) -> bool:
 
 def _empty(roster: Roster, turn: Turn) -> MonitorBank:
     """A bank after the window of a turn, with every place vacant."""
-    window, count = turn.now.window, len(roster)
+    accounts = np.zeros((len(roster), len(ACCOUNT))).tobytes()
+    memory = np.zeros(sum(roster.widths)).tobytes()
+    return _bank(roster, turn, accounts, memory, vacant=tuple(range(len(roster))))
+
+
+def _bank(
+    roster: Roster,
+    turn: Turn,
+    accounts: bytes,
+    memory: bytes,
+    *,
+    pasts: tuple[Past | None, ...] = (),
+    vacant: tuple[int, ...] = (),
+) -> MonitorBank:
+    """A bank of a roster's tests after the window of a turn."""
+    window = turn.now.window
     return MonitorBank(
         roster.names,
         roster.questions,
@@ -163,7 +167,8 @@ def _empty(roster: Roster, turn: Turn) -> MonitorBank:
         window.reference,
         window.start_ms,
         turn.part,
-        np.zeros((count, len(ACCOUNT))).tobytes(),
-        np.zeros(sum(roster.widths)).tobytes(),
-        vacant=tuple(range(count)),
+        accounts,
+        memory,
+        pasts,
+        vacant,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Final
 
 import msgspec
@@ -51,6 +51,19 @@ def floats_of(structs: Sequence[msgspec.Struct]) -> Floats | None:
     for place, name in enumerate(fields.names or ()):
         numbers[:, place] = rows[name]
     return numbers
+
+
+def leading_floats(rows: Sequence[tuple[Any, ...]], width: int) -> Floats:
+    """The first ``width`` values of each of n tuples, shape (n, width); NaN where one is None.
+
+    Examples
+    --------
+    >>> leading_floats([(0.5, None, "DE"), (1.0, 2.0, "FR")], 2)
+    array([[0.5, nan],
+           [1. , 2. ]])
+    """
+    flat = chain.from_iterable(row[:width] for row in rows)
+    return np.fromiter(flat, np.float64, len(rows) * width).reshape(len(rows), width)
 
 
 def integers_of(values: Sequence[Any]) -> NDArray[np.uint64] | None:

@@ -104,12 +104,10 @@ class ArrowRows:
 
     def tails(self, outcome: Outcome) -> Tails:
         """The answers as a task packs them."""
-        packed = [outcome.pack_columns(ArrowAnswers(batch)) for batch in self._batches]
-        if len(packed) == 1:
-            whole = packed[0]
-        else:
-            whole = np.concatenate([np.zeros(0, outcome.tail), *packed])
-        return whole if self._rows is None else whole[self._rows]
+        packed: Tails = self._column(
+            lambda batch: outcome.pack_columns(ArrowAnswers(batch)), outcome.tail
+        )
+        return packed
 
     def numbers(self, names: Sequence[str]) -> tuple[Floats, Bools | None]:
         """Numeric features, and where something else stands instead."""
@@ -186,13 +184,14 @@ class ArrowRows:
             place = row - int(self._starts[source])
         return self._batches[source], place
 
-    def _column(self, of: Callable[[ArrowBatch], Any]) -> Any:
-        """What each batch has in a column, for these rows; shape (n,)."""
+    def _column(self, of: Callable[[ArrowBatch], Any], kind: Any = np.int64) -> Any:
+        """What each batch has in a column, for these rows; shape (n,). Of no batch at all it is
+        an empty column of a ``kind``."""
         parts = [of(batch) for batch in self._batches]
         if len(parts) == 1:
             whole = parts[0]
         else:
-            whole = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+            whole = np.concatenate(parts) if parts else np.zeros(0, kind)
         return whole if self._rows is None else whole[self._rows]
 
     def _list(self, of: Callable[[ArrowBatch], list[T]]) -> list[T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -19,6 +19,7 @@ from schemas.hot import HotPrediction, prediction_decoder
 from schemas.predictions import Arm, partition_key
 from schemas.typed import Names, names_of
 from streams.ingest.columns.codes import coded, crossed
+from streams.ingest.columns.packed import leading_floats
 from streams.ingest.columns.strings import Strings
 from streams.ingest.decode.origins import Origins
 from streams.ingest.decode.reading import Chunk
@@ -144,13 +145,8 @@ class JsonRows:
         """Numeric features, and where something else stands instead."""
         kinds = self._kinds
         if kinds is not None and all(known.numeric == tuple(names) for known in kinds):
-            width = len(names)
             features: list[Any] = [event.features for event in self._events]
-            values: Iterable[Any] = map(msgspec.structs.astuple, features)
-            if any(known.other for known in kinds):
-                values = [each[:width] for each in values]
-            flat = np.fromiter(chain.from_iterable(values), np.float64, len(features) * width)
-            return flat.reshape(len(features), width), None
+            return leading_floats(list(map(msgspec.structs.astuple, features)), len(names)), None
         table = [self._mapping(event) for event in self._events]
         return numbers_of(values_of(table, names), len(names))
 

@@ -23,7 +23,7 @@ from schemas.dead_letters import DeadLetter, Reason
 from schemas.hot import HotPrediction, prediction_decoder
 from schemas.typed import Names, names_of
 from streams.ingest.columns.codes import Words, coded, crossed, merged
-from streams.ingest.columns.packed import floats_of
+from streams.ingest.columns.packed import floats_of, leading_floats
 from streams.ingest.columns.strings import Strings
 from streams.ingest.decode.origins import Origins
 from streams.ingest.decode.reading import Chunk
@@ -90,7 +90,7 @@ class TypedRows:
         if any(field.get("pair_id", ())):
             return None
         n = len(events)
-        numeric, other = _features(field["features"], len(names.numeric), len(names.other))
+        numeric, other = _columns(field["features"], len(names.numeric), len(names.other))
         return cls(
             names=names,
             of_models=_models(events, len(kinds)),
@@ -292,25 +292,20 @@ def _given(columns: Sequence[Mapping[str, T]]) -> Sequence[Mapping[str, T]]:
     return columns if any(columns) else ()
 
 
-def _features(
-    rows: Sequence[Any], numeric: int, other: int
-) -> tuple[Floats, list[Sequence[Value]]]:
-    """Those that are numbers, shape (n, numeric), NaN where there is none; and all others."""
+def _columns(rows: Sequence[Any], numeric: int, other: int) -> tuple[Floats, list[Sequence[Value]]]:
+    """Fields of structs of one type: the numbers, which come first, shape (n, numeric), NaN where
+    there is none; and all others."""
     if not other and (numbers := floats_of(rows)) is not None:
         return numbers, []
     table = list(map(msgspec.structs.astuple, rows))
-    values = chain.from_iterable(row[:numeric] for row in table)
-    numbers = np.fromiter(values, np.float64, len(rows) * numeric).reshape(len(rows), numeric)
-    return numbers, list(islice(zip(*table, strict=True), numeric, None))
+    return leading_floats(table, numeric), list(islice(zip(*table, strict=True), numeric, None))
 
 
 def _answers(outputs: Sequence[Any]) -> Answers:
     if outputs[0].__struct_fields__ != ("score",):
         return outputs
-    scores = floats_of(outputs)
-    return (
-        np.array([each.score for each in outputs], np.float64) if scores is None else scores[:, 0]
-    )
+    scores, _ = _columns(outputs, 1, 0)
+    return scores[:, 0]
 
 
 def _latencies(values: Sequence[float | None] | None, n: int) -> Floats:
