@@ -25,6 +25,7 @@ from schemas.summaries import PaneDelta, Part
 from schemas.windows import WindowResult
 from streams.decide.detect import asked_of
 from streams.decide.keys import WindowKey
+from streams.decide.outputs import Outputs
 from streams.decide.pipeline import Decide
 from streams.runtime import collector, outbox
 from streams.runtime.settings import Settings
@@ -79,14 +80,16 @@ def window(
     if number >= MATURITY - 1:
         panes += fleet.window(number - MATURITY + 1, Part.LABEL)
     batch = fleet.batch(number + 1, panes)
-    return step(decide, lambda: decide.apply(batch))
+    return step(decide, decide.advance, lambda: decide.apply(batch))
 
 
-def step(decide: Watched, take: Callable[[], None] = lambda: None) -> dict[str, float]:
+def step(
+    decide: Watched, say: Callable[[], Outputs], take: Callable[[], None] = lambda: None
+) -> dict[str, float]:
     """Milliseconds by stage for what a worker does with records it has read, but for the log."""
     watch = decide.watch = Stopwatch()
     watch.run("apply", take)
-    outputs = watch.run("judge", decide.advance)
+    outputs = watch.run("judge", say)
     watch.ms["judge"] -= watch.ms["results"]
     watch.run("state", decide.changed)
     watch.run("messages", lambda: outbox.pack(outbox.messages(outputs, Settings())))
@@ -97,7 +100,7 @@ def drained(decide: Watched) -> list[dict[str, float]]:
     """The same for each step until all results are out."""
     steps = []
     while decide.behind:
-        steps.append(step(decide))
+        steps.append(step(decide, decide.more))
     return steps
 
 

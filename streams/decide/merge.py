@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 
 import msgspec
@@ -79,7 +78,7 @@ def total(
     state: State,
     window: WindowKey,
     subject: Subject,
-    parts: Iterable[Part],
+    parts: tuple[Part, ...],
     *,
     from_ms: int | None = None,
 ) -> Ints:
@@ -95,17 +94,22 @@ def total(
     Returns
     -------
     Vector of the layout of those parts, shared by all who ask: not to be written to.
+
+    Raises
+    ------
+    ValueError
+        Parts of inputs and of labels together.
     """
-    parts = tuple(parts)
-    layout = layout_of(subject, parts)
     if from_ms is not None and from_ms > window.start_ms:
+        layout = layout_of(subject, parts)
         own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
+    elif len(parts) == 1:
+        return _known(state, window, subject, parts[0])
     else:
-        own = [
-            _known(state, window, subject, part, layout)
-            for part in parts
-            if part is parts[0] or _has(state, window, subject, part)
-        ]
+        layout_of(subject, parts)
+        own = [_known(state, window, subject, parts[0])]
+        late = (part for part in parts[1:] if _has(state, window, subject, part))
+        own += [_known(state, window, subject, part) for part in late]
     if len(own) == 1:
         return own[0]
     sums = own[0].copy()
@@ -116,8 +120,8 @@ def total(
 
 def _has(state: State, window: WindowKey, subject: Subject, part: Part) -> bool:
     """Whether any pane of a window has a part: most have no late one."""
-    known = (state.panes.get(pane) for pane in _panes(window, subject))
-    return any(pane is not None and part in pane.parts for pane in known)
+    panes = map(state.panes.get, _panes(window, subject))
+    return any(pane is not None and part in pane.parts for pane in panes)
 
 
 def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
@@ -129,9 +133,10 @@ def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
     return [window._replace(start_ms=start) for start in starts]
 
 
-def _known(state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout) -> Ints:
+def _known(state: State, window: WindowKey, subject: Subject, part: Part) -> Ints:
     known = state.sums.get(window, part)
     if known is None:
+        layout = layout_of(subject, (part,))
         known = _summed(state, window, subject, part, layout, window.start_ms)
         known.flags.writeable = False
         state.sums.put(window, part, known)
@@ -151,7 +156,7 @@ def _summed(
     return sums
 
 
-def layout_of(subject: Subject, parts: Iterable[Part]) -> Layout:
+def layout_of(subject: Subject, parts: tuple[Part, ...]) -> Layout:
     """Layout of some parts of a pane.
 
     Raises
@@ -159,7 +164,7 @@ def layout_of(subject: Subject, parts: Iterable[Part]) -> Layout:
     ValueError
         Parts of inputs and of labels together.
     """
-    return subject.inputs if _of_inputs(tuple(parts)) else subject.labels
+    return subject.inputs if _of_inputs(parts) else subject.labels
 
 
 @cache

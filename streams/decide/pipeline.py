@@ -133,7 +133,7 @@ class Decide:
     def advance(self) -> Outputs:
         """Say all that the watermarks allow to be said, in order of event time.
 
-        Results of windows are put off where there are many: call again while it is `behind`.
+        Results of windows are put off where there are many: ask for `more` while it is `behind`.
         """
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
         found: list[Alert | Watched] = [*self._revised(self._changed, (), cut)]
@@ -181,8 +181,15 @@ class Decide:
 
     @property
     def behind(self) -> bool:
-        """Whether results of windows have been put off, for the next `advance`."""
+        """Whether results of windows have been put off."""
         return len(self._unpublished) > 0
+
+    def more(self) -> Outputs:
+        """Some of the results of windows that have been put off; nothing is judged.
+
+        The next `advance` tells some of them as well.
+        """
+        return Outputs(windows=self._publish((), clock.cut(self._state), judged=False))
 
     def open_alerts(self) -> list[tuple[str, str, str]]:
         """Id, model and severity of every alert that stands open."""

@@ -8,7 +8,7 @@ last checkpoint is published again, so a duplicate has the same id and the same 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -105,16 +105,18 @@ class DecideWorker:
             self._metrics.inc(catalogue.RECORDS, topic=record.topic)
             if self._take(record):
                 touched.add(record.partition)
+        says: dict[int, Callable[[], Outputs]] = {}
         if not self._commits.waiting:
-            touched |= self._behind()
             touched |= {number for number, owned in self._owned.items() if owned.dead}
-        if touched:
+            says |= {number: self._owned[number].decide.more for number in self._behind()}
+        says |= {number: self._owned[number].decide.advance for number in touched}
+        if says:
             positions = self._member.positions()
-            for number in touched:
+            for number in says:
                 self._owned[number].offsets = {
                     topic: positions[topic, number] for topic in self._topics
                 }
-            self._decide(touched)
+            self._decide(says)
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="decide")
         return bool(records) or self._commits.waiting or bool(self._behind())
 
@@ -256,23 +258,22 @@ class DecideWorker:
             self._controls.catch_up()
             decide.apply(batch)
 
-    def _decide(self, touched: set[int]) -> None:
+    def _decide(self, says: Mapping[int, Callable[[], Outputs]]) -> None:
+        """Commit and publish what each partition has to say."""
         started_ms = self._clock.elapsed_ms()
         messages: list[Message] = []
         letters: list[Message] = []
-        decided: list[Outputs] = []
-        for number in sorted(touched):
-            owned = self._owned[number]
-            outputs = owned.decide.advance()
-            decided.append(outputs)
+        decided: list[tuple[int, Outputs]] = []
+        for number in sorted(says):
+            owned, outputs = self._owned[number], says[number]()
+            decided.append((number, outputs))
             own = outbox.messages(outputs, self._settings)
             letters += own
             messages += self._state(number, owned, own)
             messages += [dead_message(dead, self._settings, source="decide") for dead in owned.dead]
             owned.dead.clear()
-        said = list(zip(sorted(touched), decided, strict=True))
         self._commits.begin(
-            messages, self._offsets(touched), lambda: self._publish(letters, said, started_ms)
+            messages, self._offsets(says), lambda: self._publish(letters, decided, started_ms)
         )
 
     def _publish(

@@ -59,57 +59,56 @@ def rested(past: Past, after_ms: int, until_ms: int) -> Past:
     return replace(past, rests=(*past.rests, (after_ms, until_ms)))
 
 
-def asks(records: Records, one: Judged, tests: Mapping[MonitorKey, Again]) -> list[MonitorKey]:
+class Rerun(NamedTuple):
+    """A test that is run again, and how the window that it is about to see asks it."""
+
+    key: MonitorKey
+    test: Again
+    asked: Asked
+
+
+def asks(records: Records, one: Judged, tests: Mapping[MonitorKey, Again]) -> list[Rerun]:
     """The tests whose next window of evidence this is."""
-    return [key for key, test in tests.items() if _asked(records, one, key, test) is not None]
+    known = records.asked(one.subject)
+    return [
+        Rerun(key, test, asked)
+        for key, test in tests.items()
+        if _is_evidence(one.start_ms, test)
+        and (asked := known.get(key[4:])) is not None
+        and asked.question == test.question
+    ]
 
 
 class Look(NamedTuple):
-    """A window as it is known now, and tests of its stream that may have it as evidence."""
+    """A window as it is known now, and the tests that it `asks`."""
 
     one: Judged
     shown: Revised
-    tests: Mapping[MonitorKey, Again]
+    tests: Sequence[Rerun]
 
 
-def take(records: Records, looks: Sequence[Look]) -> list[dict[MonitorKey, Again]]:
-    """For each look, its tests after one more window of their evidence; those that it is no
-    evidence of are left out.
+def take(looks: Sequence[Look]) -> dict[MonitorKey, Again]:
+    """The tests after one more window of their evidence.
 
     Parameters
     ----------
     looks
         Of different streams. Each window of a stream is given once, in the order of `held.judged`.
     """
-    chosen = [
-        [
-            (key, test, asked)
-            for key, test in tests.items()
-            if (asked := _asked(records, one, key, test)) is not None
-        ]
-        for one, _, tests in looks
-    ]
     bets = [
-        Bet(asked.test, test.past.memory, look.shown.seen, _share(look.one, asked))
-        for look, own in zip(looks, chosen, strict=True)
+        Bet(asked.test, test.past.memory, look.shown.seen, offered(look.one.budget, asked.fraction))
+        for look in looks
         if look.shown.covered
-        for _, test, asked in own
+        for _, test, asked in look.tests
     ]
-    steps = iter(bet_each(bets))
-    return [
-        {
-            key: test._replace(
-                past=_after(
-                    test.past,
-                    look.one,
-                    next(steps) if look.shown.covered else None,
-                    _share(look.one, asked),
-                )
-            )
-            for key, test, asked in own
-        }
-        for look, own in zip(looks, chosen, strict=True)
-    ]
+    steps = zip(bets, bet_each(bets), strict=True)
+    after = {}
+    for look in looks:
+        for key, test, _ in look.tests:
+            bet, step = next(steps) if look.shown.covered else (None, None)
+            share = 0.0 if bet is None else bet.share
+            after[key] = test._replace(past=_after(test.past, look.one, step, share))
+    return after
 
 
 def stands(step: Step, share: float) -> bool:
@@ -123,10 +122,6 @@ def stands(step: Step, share: float) -> bool:
     [True, True, False]
     """
     return step.alarm or (share > 0.0 and LEFT * math.log(share) <= step.log_e < 0.0)
-
-
-def _share(one: Judged, asked: Asked) -> float:
-    return offered(one.budget, asked.fraction)
 
 
 def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
@@ -152,13 +147,13 @@ def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
         until_ms = None if test.alert is None else test.alert.start_ms
         after[StreamKey(*key[:4])][key] = Again(test.question, past, until_ms)
     for together in zip_longest(*queues.values()):
-        looks = [
-            Look(one, revised(records.state, one), after[one.window.stream])
-            for one in together
-            if one is not None and asks(records, one, after[one.window.stream])
-        ]
-        for look, taken in zip(looks, take(records, looks), strict=True):
-            after[look.one.window.stream] |= taken
+        looks = []
+        for one in together:
+            asked = [] if one is None else asks(records, one, after[one.window.stream])
+            if one is not None and asked:
+                looks.append(Look(one, revised(records.state, one), asked))
+        for key, again in take(looks).items():
+            after[StreamKey(*key[:4])][key] = again
     records.state.tests.put_all(
         {
             key: replace(known[key][0], past=again.past)
@@ -181,26 +176,23 @@ def _known(
                 yield key, (known, known.past)
 
 
-def _asked(records: Records, one: Judged, key: MonitorKey, test: Again) -> Asked | None:
-    """The test as the window's policy asks it; None where the window is no evidence of it."""
-    past, start_ms = test.past, one.start_ms
-    if start_ms < past.since_ms or (past.last_ms is not None and start_ms <= past.last_ms):
-        return None
-    if test.until_ms is not None and start_ms > test.until_ms:
-        return None
-    if any(after < start_ms <= until for after, until in past.rests):
-        return None
-    asked = records.asked(one.subject).get((key.detector, key.metric, key.feature))
-    return None if asked is None or asked.question != test.question else asked
+def _is_evidence(start_ms: int, test: Again) -> bool:
+    """Whether a window is evidence of a test that it has not seen."""
+    past, until_ms = test.past, test.until_ms
+    return (
+        start_ms >= past.since_ms
+        and (past.last_ms is None or start_ms > past.last_ms)
+        and (until_ms is None or start_ms <= until_ms)
+        and not any(after < start_ms <= until for after, until in past.rests)
+    )
 
 
 def _after(past: Past, one: Judged, step: Step | None, share: float) -> Past:
     """A past with one more window; a rest that lies behind it is forgotten."""
-    rests = tuple(rest for rest in past.rests if rest[1] > one.start_ms)
-    past = replace(past, last_ms=one.start_ms, rests=rests)
+    rests = tuple(rest for rest in past.rests if rest[1] > one.start_ms) if past.rests else ()
     if step is None:
-        return past
-    past = replace(past, memory=step.memory)
-    if not stands(step, share):
-        return past
-    return replace(past, stands_ms=one.held_until_ms, log_e=step.log_e)
+        return replace(past, last_ms=one.start_ms, rests=rests)
+    stands_ms, log_e = past.stands_ms, past.log_e
+    if stands(step, share):
+        stands_ms, log_e = one.held_until_ms, step.log_e
+    return Past(past.since_ms, one.start_ms, step.memory, stands_ms, log_e, rests)

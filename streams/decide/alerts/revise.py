@@ -26,6 +26,7 @@ from streams.decide.alerts.amendment import amended, retold, withdrawn
 from streams.decide.alerts.base import Again, Look, asks, rested, take
 from streams.decide.alerts.events import figures
 from streams.decide.alerts.held import Changes, Judged, Records, Revised, judged, revised
+from streams.decide.detect import SequentialTest
 from streams.decide.groups import key_of as slice_of
 from streams.decide.keys import MonitorKey, StreamKey, WindowKey
 from streams.decide.measure.interval import Reading, judge
@@ -122,17 +123,17 @@ def run_again(
     shows = {one.key: one.shown for one in standing}
     for one in judged(records, records.held.of(stream)):
         due, wait = asks(records, one, runs), asks(records, one, waits)
-        show = [key for key in asks(records, one, shows) if found[key].shown is None]
+        show = [x.key for x in asks(records, one, shows) if found[x.key].shown is None]
         if not (due or wait or show):
             continue
         now = revised(records.state, one)
-        (taken,) = take(records, [Look(one, now, runs)])
+        taken = take([Look(one, now, due)])
         runs |= taken
-        for key in due:
-            past, changes = runs[key].past, found[key].changes.plus(now.changes)
-            found[key] = found[key]._replace(past=past, changes=changes)
-        for key in wait:
-            if now.covered and _is_good(records, key, one, now):
+        for key, after in taken.items():
+            changes = found[key].changes.plus(now.changes)
+            found[key] = found[key]._replace(past=after.past, changes=changes)
+        for key, _, asked in wait:
+            if now.covered and _is_good(asked.test, now):
                 found[key] = found[key]._replace(good=True)
         for key in show:
             found[key] = found[key]._replace(shown=(one, now))
@@ -177,9 +178,8 @@ def _is_beside(segment: str, other: str) -> bool:
     return segment == other or slice_of(segment) == slice_of(other) != ""
 
 
-def _is_good(records: Records, key: MonitorKey, one: Judged, now: Revised) -> bool:
-    asked = records.asked(one.subject)[key.detector, key.metric, key.feature]
-    reading = asked.test.read(now.seen)
+def _is_good(test: SequentialTest, now: Revised) -> bool:
+    reading = test.read(now.seen)
     found = judge(reading.low, reading.high, reading.level, reading.worse)
     return found is Verdict.HEALTHY
 

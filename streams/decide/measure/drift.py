@@ -109,21 +109,21 @@ def metrics_each(windows: Sequence[tuple[Subject, Ints]]) -> list[Metrics]:
     """
     found: dict[tuple[int, str], Metrics] = {}
     for group in alike(windows):
-        for row, own in zip(group.rows, _three(group), strict=True):
-            found[row.window, row.feature] = own
+        rows = zip(group.windows.tolist(), group.features, strict=True)
+        found |= zip(rows, _three(group, windows), strict=True)
     return [
         [metric for name in drifting(subject) for metric in found.get((place, name), ())]
         for place, (subject, _) in enumerate(windows)
     ]
 
 
-def _three(group: Alike) -> list[Metrics]:
-    """PSI, JS and TV of features with as many bins."""
+def _three(group: Alike, windows: Sequence[tuple[Subject, Ints]]) -> list[Metrics]:
+    """PSI, JS and TV of features with as many bins, of these windows."""
     both, bins = group.both, group.both.window.shape[1]
     sums = [as_floats(counts.sum(axis=-1)) for counts in both]
     served = [round(rows) for rows in (sums[0] * group.dispersion).tolist()]
     sizes = [tuple(max(round(rows), 1) for rows in own) for own in zip(*sums, strict=True)]
-    found: list[Metrics] = [[] for _ in group.rows]
+    found: list[Metrics] = [[] for _ in group.features]
     for name, measure in (("psi", psi), ("js", js)):
         columns = (measure.corrected(*both), *measure.interval(*both, LEVEL))
         for place, ends in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
@@ -131,7 +131,7 @@ def _three(group: Alike) -> list[Metrics]:
             found[place].append(
                 Metric(
                     name=name,
-                    feature=group.rows[place].feature,
+                    feature=group.features[place],
                     n=served[place],
                     value=value,
                     low=low,
@@ -141,9 +141,9 @@ def _three(group: Alike) -> list[Metrics]:
             )
     columns = (tv.corrected(*both), *tv.interval(*both, LEVEL))
     for place, ends in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-        _, subject, feature = group.rows[place]
+        subject, _ = windows[int(group.windows[place])]
         eps = float(group.eps[place])
-        found[place].append(_tv(subject, feature, served[place], ends, eps=eps))
+        found[place].append(_tv(subject, group.features[place], served[place], ends, eps=eps))
     return found
 
 

@@ -79,8 +79,8 @@ def _chances(groups: Sequence[Alike], far: Sequence[BoolArray]) -> dict[int, lis
         asked = np.flatnonzero(np.isin(group.windows, np.concatenate(moved)))
         both = Compared(group.both.window[asked], group.both.reference[asked])
         for place, p in zip(asked.tolist(), _p_values(both), strict=True):
-            row = group.rows[place]
-            found[row.window].append(_Chance(row.feature, bool(own[place]), p))
+            chance = _Chance(group.features[place], bool(own[place]), p)
+            found[int(group.windows[place])].append(chance)
     return found
 
 

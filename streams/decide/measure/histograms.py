@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -165,22 +166,14 @@ def _frames(subject: Subject) -> tuple[_Frame, ...]:
     return tuple(found)
 
 
-class Row(NamedTuple):
-    """A feature of one of many windows."""
-
-    window: int
-    subject: Subject
-    feature: str
-
-
 class Alike(NamedTuple):
-    """Features of windows with as many bins, and their histograms, each of shape (R, B).
+    """R features of windows with as many bins, and their histograms, each of shape (R, B).
 
     So many rows are worth an independent one (``dispersion``), and ``eps`` is the smallest distance
     that matters; these and the numbers of the ``windows`` have shape (R,).
     """
 
-    rows: tuple[Row, ...]
+    features: Sequence[str]
     windows: Ints
     dispersion: FloatArray
     eps: FloatArray
@@ -190,39 +183,32 @@ class Alike(NamedTuple):
 def alike(windows: Sequence[tuple[Subject, Ints]]) -> list[Alike]:
     """Features of windows that can be compared, by the number of their bins: measures take many
     at once."""
-    groups: defaultdict[int, list[tuple[int, Subject, Ints, _Frame]]] = defaultdict(list)
+    groups: defaultdict[int, list[tuple[int, Ints, _Frame]]] = defaultdict(list)
     for place, (subject, vector) in enumerate(windows):
         for frame in _frames(subject):
-            groups[frame.reference.shape[1]].append((place, subject, vector, frame))
+            groups[frame.reference.shape[1]].append((place, vector, frame))
     found = (_together(own) for own in groups.values())
-    return [group for group in found if group.rows]
+    return [group for group in found if group.features]
 
 
-def _together(framed: Sequence[tuple[int, Subject, Ints, _Frame]]) -> Alike:
+def _together(framed: Sequence[tuple[int, Ints, _Frame]]) -> Alike:
     """Those of one number of bins whose histograms are not empty."""
-    frames = [frame for _, _, _, frame in framed]
-    unit, dispersion, eps = (
+    places, vectors, frames = zip(*framed, strict=True)
+    unit, dispersion, eps, reference = (
         np.concatenate([getattr(frame, name) for frame in frames])
-        for name in ("unit", "dispersion", "eps")
+        for name in ("unit", "dispersion", "eps", "reference")
     )
-    counts = np.concatenate([vector[frame.places] for _, _, vector, frame in framed])
-    counts = counts / unit[:, None]
-    rows = [
-        Row(place, subject, feature)
-        for place, subject, _, frame in framed
-        for feature in frame.features
-    ]
-    numbers = np.array([row.window for row in rows])
-    both = Compared(
-        as_floats(counts / dispersion[:, None]),
-        np.concatenate([frame.reference for frame in frames]),
-    )
-    filled = np.flatnonzero(np.rint(counts.sum(axis=-1)) > 0.0)
-    if filled.size == len(rows):
-        return Alike(tuple(rows), numbers, dispersion, eps, both)
+    features = [name for frame in frames for name in frame.features]
+    windows = np.repeat(places, [len(frame.features) for frame in frames])
+    parts = zip(vectors, frames, strict=True)
+    counts = np.concatenate([vector[frame.places] for vector, frame in parts]) / unit[:, None]
+    both = Compared(as_floats(counts / dispersion[:, None]), reference)
+    filled = np.rint(counts.sum(axis=-1)) > 0.0
+    if filled.all():
+        return Alike(features, windows, dispersion, eps, both)
     return Alike(
-        tuple(rows[place] for place in filled.tolist()),
-        numbers[filled],
+        list(compress(features, filled)),
+        windows[filled],
         dispersion[filled],
         eps[filled],
         Compared(both.window[filled], both.reference[filled]),
