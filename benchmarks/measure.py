@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.hot import hot_type
 from schemas.predictions import PredictionEvent
 from streams.records import Message
-from streams.runtime import catalogue
+from streams.runtime import catalogue, malloc
 from streams.runtime.clock import SystemClock
 from streams.runtime.ingest_worker import IngestWorker
 from streams.runtime.kafka import FETCH_AGAIN_MS, FETCH_BYTES, FETCHED_KB, FETCHED_RECORDS
@@ -124,7 +124,9 @@ def publish(transport: Transport, messages: Iterable[Message]) -> None:
 
 
 def started() -> float:
-    """The clock, after what was there before has been put where the collector does not look."""
+    """The clock; what was there before is where the collector does not look, and the heap is bound
+    as that of a worker."""
+    malloc.bound()
     gc.unfreeze()
     gc.collect()
     gc.freeze()

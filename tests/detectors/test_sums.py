@@ -44,19 +44,20 @@ values = st.one_of(
 rows = st.lists(st.tuples(st.integers(0, 4), *[values] * 4), max_size=30)
 
 
-@given(rows)
-def test_sums_are_those_of_cells(given_rows: list[tuple[Any, ...]]) -> None:
-    """Bit for bit, whatever values come, and whichever pane they go to."""
+@given(rows, st.sampled_from([0, 1, 20]))
+def test_sums_are_those_of_cells(given_rows: list[tuple[Any, ...]], apart: int) -> None:
+    """Bit for bit, whatever values come, and whichever of one, few or many panes they go to."""
     features = Features(LAYOUT, [features_of(POLICY, REFERENCE)])
-    groups = np.array([row[0] for row in given_rows], np.int64)
+    groups = np.array([apart * row[0] for row in given_rows], np.int64)
+    n_groups = 4 * apart + 1
     numbers = numbers_of([v for row in given_rows for v in row[1:4]], 3)
     words = [[row[4] for row in given_rows]]
-    cells, sums = CellBuilder(LAYOUT), Sums(LAYOUT, groups, 5)
+    cells, sums = CellBuilder(LAYOUT), Sums(LAYOUT, groups, n_groups)
     for build in (cells, sums):
         features.add(build, numbers, words)
         build.ones("n", np.arange(len(given_rows)))
     plus = np.ones(len(given_rows), np.int64)
-    assert np.array_equal(sums.sums, scatter(cells.build(), groups, plus, 5, LAYOUT.size))
+    assert np.array_equal(sums.sums, scatter(cells.build(), groups, plus, n_groups, LAYOUT.size))
 
 
 @given(rows)

@@ -27,9 +27,9 @@ from streams.records import Record, Records
 
 T = TypeVar("T", HotPrediction, HotFeedback)
 
-CHUNK = 1_000
-"""Records of a chunk: their events still fit the processor's cache when they become columns, and
-the memory that they free holds the next."""
+CHUNK = 600
+"""Records of a chunk: their events still fit the processor's cache when they become columns, also
+where something else shares it, and the memory that they free holds the next."""
 
 _REFUSALS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 

@@ -9,7 +9,7 @@ from schemas.arrow import MAGIC
 from streams.ingest.decode.json_predictions import Run
 from streams.records import Records
 
-ARROW_BYTES = 4_000_000
+ARROW_BYTES = 8_000_000
 """Arrow messages are taken together up to here: a poll of them may hold millions of rows."""
 
 
