@@ -125,7 +125,7 @@ def publish(transport: Transport, messages: Iterable[Message]) -> None:
 
 def started() -> float:
     """The clock; what was there before is where the collector does not look, and the heap is bound
-    as that of a worker."""
+    as `kittiwake ingest` binds it, also for the floor."""
     malloc.bound()
     gc.unfreeze()
     gc.collect()

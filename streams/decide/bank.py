@@ -15,10 +15,8 @@ import numpy as np
 
 from detectors.arrays import FloatArray
 from schemas.summaries import Part
+from streams.decide.keys import Name
 from streams.decide.memory import MonitorState, Past
-
-Name = tuple[str, str, str]
-"""Detector, metric and feature of a test."""
 
 _NUMBER = 8
 """Bytes of a number."""

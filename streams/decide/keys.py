@@ -8,6 +8,10 @@ Version = tuple[str, str, str]
 """A model, a version of it, and its role."""
 
 
+Name = tuple[str, str, str]
+"""Detector, metric and feature of a test."""
+
+
 class StreamKey(NamedTuple):
     """A stream: one version in one role, whole (segment "") or one segment of it."""
 
@@ -44,6 +48,16 @@ class MonitorKey(NamedTuple):
     detector: str
     metric: str
     feature: str
+
+    @property
+    def stream(self) -> StreamKey:
+        """The stream of the test."""
+        return StreamKey(*self[:4])
+
+    @property
+    def name(self) -> Name:
+        """The test among those of its stream."""
+        return self[4:]
 
 
 class BucketKey(NamedTuple):

@@ -154,8 +154,7 @@ def _names(asked: Sequence[Asked]) -> set[Name]:
 def _is_asked(key: MonitorKey, names: Mapping[str, set[Name]]) -> bool:
     """Whether the present policy and reference ask what a test has asked; ``names`` are the tests
     of the stream of all, and of the segments of each key."""
-    name = (key.detector, key.metric, key.feature)
-    return name in names.get(key_of(key.segment), ())
+    return key.name in names.get(key_of(key.segment), ())
 
 
 def _shares(tests: dict[MonitorKey, MonitorState]) -> dict[MonitorKey, float]:

@@ -172,9 +172,9 @@ class Tests(Table[MonitorKey, MonitorState]):
         """The bank and the place of a test that has no row."""
         if key in self._rows:
             return None
-        for name in self._banks.of(StreamKey(*key[:4]), part):
+        for name in self._banks.of(key.stream, part):
             bank = self._banks.get(name)
-            place = None if bank is None else bank.place(key[4:])
+            place = None if bank is None else bank.place(key.name)
             if bank is not None and place is not None:
                 return name, bank, place
         return None

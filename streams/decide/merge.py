@@ -103,12 +103,11 @@ def total(
     if from_ms is not None and from_ms > window.start_ms:
         layout = layout_of(subject, parts)
         own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
-    elif len(parts) == 1:
-        return _known(state, window, subject, parts[0])
     else:
-        layout_of(subject, parts)
-        own = [_known(state, window, subject, parts[0])]
-        late = (part for part in parts[1:] if _has(state, window, subject, part))
+        _of_inputs(parts)
+        first, *others = parts
+        own = [_known(state, window, subject, first)]
+        late = (part for part in others if _has(state, window, subject, part))
         own += [_known(state, window, subject, part) for part in late]
     if len(own) == 1:
         return own[0]

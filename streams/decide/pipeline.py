@@ -53,8 +53,8 @@ from streams.decide.unpublished import Unpublished
 from streams.decide.upkeep import advise, missing, retrain, traffic
 
 WORK_AT_ONCE = 1_200
-"""`Subject.work` on results in one `Decide.advance`, about a tenth of a second; the next windows
-do not wait for the rest."""
+"""`Subject.work` on results in one `Decide.advance` or `Decide.more`, about a tenth of a second:
+the next windows do not wait for the rest."""
 
 WORK_BESIDE_TESTS = 100
 """The same where windows are judged that have more results than can be told at once, some

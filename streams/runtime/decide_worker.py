@@ -8,7 +8,7 @@ last checkpoint is published again, so a duplicate has the same id and the same 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -105,18 +105,17 @@ class DecideWorker:
             self._metrics.inc(catalogue.RECORDS, topic=record.topic)
             if self._take(record):
                 touched.add(record.partition)
-        says: dict[int, Callable[[], Outputs]] = {}
+        behind: set[int] = set()
         if not self._commits.waiting:
             touched |= {number for number, owned in self._owned.items() if owned.dead}
-            says |= {number: self._owned[number].decide.more for number in self._behind()}
-        says |= {number: self._owned[number].decide.advance for number in touched}
-        if says:
+            behind = self._behind() - touched
+        if touched or behind:
             positions = self._member.positions()
-            for number in says:
+            for number in touched | behind:
                 self._owned[number].offsets = {
                     topic: positions[topic, number] for topic in self._topics
                 }
-            self._decide(says)
+            self._decide(touched, behind)
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="decide")
         return bool(records) or self._commits.waiting or bool(self._behind())
 
@@ -258,14 +257,16 @@ class DecideWorker:
             self._controls.catch_up()
             decide.apply(batch)
 
-    def _decide(self, says: Mapping[int, Callable[[], Outputs]]) -> None:
-        """Commit and publish what each partition has to say."""
+    def _decide(self, touched: set[int], behind: set[int]) -> None:
+        """Commit and publish what partitions have to say: of those that are only behind more
+        results, and nothing is judged."""
         started_ms = self._clock.elapsed_ms()
         messages: list[Message] = []
         letters: list[Message] = []
         decided: list[tuple[int, Outputs]] = []
-        for number in sorted(says):
-            owned, outputs = self._owned[number], says[number]()
+        for number in sorted(touched | behind):
+            owned = self._owned[number]
+            outputs = owned.decide.advance() if number in touched else owned.decide.more()
             decided.append((number, outputs))
             own = outbox.messages(outputs, self._settings)
             letters += own
@@ -273,11 +274,17 @@ class DecideWorker:
             messages += [dead_message(dead, self._settings, source="decide") for dead in owned.dead]
             owned.dead.clear()
         self._commits.begin(
-            messages, self._offsets(says), lambda: self._publish(letters, decided, started_ms)
+            messages,
+            self._offsets(touched | behind),
+            lambda: self._publish(letters, decided, touched, started_ms),
         )
 
     def _publish(
-        self, letters: Sequence[Message], said: Sequence[tuple[int, Outputs]], started_ms: int
+        self,
+        letters: Sequence[Message],
+        said: Sequence[tuple[int, Outputs]],
+        judged: Collection[int],
+        started_ms: int,
     ) -> None:
         """Publish what has been committed."""
         for letter in letters:
@@ -286,7 +293,7 @@ class DecideWorker:
         if self._metrics.is_read:
             for number, outputs in said:
                 self._show(outputs)
-                if outputs.windows:
+                if outputs.windows and number in judged:
                     # Only tests of windows spend, and adding up what thousands spent takes time.
                     self._shown.budgets(self._owned[number].decide.budgets())
         self._worker_metrics.committed(self._clock, started_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from schemas.alerts import STORY, AlertAction
 from schemas.deployments import DeploymentAction
 from schemas.rollouts import RolloutAction
 from schemas.summaries import PaneDelta, SummaryBatch
+from streams.decide import pipeline
 
 MINUTES = 45
 SHARDS = 3
@@ -79,7 +81,7 @@ def script(there, kind, shard, cuts: tuple[int, ...] = ()) -> list[SummaryBatch]
     return [*batches, there.batch(shard=shard, sequence=len(batches) + 1, **end)]
 
 
-def run(there, order, advance, scripts, *, repeat=False):
+def run(there, order, advance, scripts, *, repeat=False, told=0):
     """Windows by id (last said), alerts and rollouts by id, without what depends on the cut."""
     decide = there.decide()
     decide.apply(there.batch(shard=2, sequence=1, idle=True))
@@ -98,7 +100,11 @@ def run(there, order, advance, scripts, *, repeat=False):
         if not advance or places[shard] % advance:
             continue
         collect(decide.advance(), windows, alerts, rollouts)
+        for _ in range(told):
+            collect(decide.more(), windows, alerts, rollouts)
     collect(decide.advance(), windows, alerts, rollouts)
+    while decide.behind:
+        collect(decide.more(), windows, alerts, rollouts)
     assert places == [len(batches) for batches in scripts]
     return windows, alerts, rollouts
 
@@ -150,15 +156,21 @@ def test_the_example_is_not_empty(world):
     advance=st.integers(0, 7),
     cuts=st.lists(st.integers(1, 9), max_size=2).map(tuple),
     repeat=st.booleans(),
+    told=st.integers(0, 2),
+    most=st.sampled_from([1, 1 << 40]),
     kind=st.sampled_from(sorted(FAILING)),
 )
 def test_any_interleaving_cut_and_repetition_gives_the_same(
-    world, order, advance, cuts, repeat, kind
+    world, order, advance, cuts, repeat, told, most, kind
 ):
     """Window contents, alerts and rollout events are equal, evidence included."""
     there, answer = expected(world, kind)
     scripts = [script(there, kind, 0, cuts), script(there, kind, 1, cuts[::-1])]
-    assert run(there, order, advance, scripts, repeat=repeat) == answer
+    with pytest.MonkeyPatch.context() as patch:
+        # Results are put off, and told later, or all are told at once.
+        patch.setattr(pipeline, "WORK_AT_ONCE", most)
+        found = run(there, order, advance, scripts, repeat=repeat, told=told)
+    assert found == answer
 
 
 def test_a_restart_after_every_step_changes_nothing(world):

@@ -74,7 +74,7 @@ def asks(records: Records, one: Judged, tests: Mapping[MonitorKey, Again]) -> li
         Rerun(key, test, asked)
         for key, test in tests.items()
         if _is_evidence(one.start_ms, test)
-        and (asked := known.get(key[4:])) is not None
+        and (asked := known.get(key.name)) is not None
         and asked.question == test.question
     ]
 
@@ -145,15 +145,15 @@ def lapse(records: Records, windows: Sequence[WindowKey]) -> None:
     for key, (test, past) in known.items():
         # What comes after an open alert is no evidence.
         until_ms = None if test.alert is None else test.alert.start_ms
-        after[StreamKey(*key[:4])][key] = Again(test.question, past, until_ms)
+        after[key.stream][key] = Again(test.question, past, until_ms)
     for together in zip_longest(*queues.values()):
-        looks = []
-        for one in together:
-            asked = [] if one is None else asks(records, one, after[one.window.stream])
-            if one is not None and asked:
-                looks.append(Look(one, revised(records.state, one), asked))
+        looks = [
+            Look(one, revised(records.state, one), asked)
+            for one in together
+            if one is not None and (asked := asks(records, one, after[one.window.stream]))
+        ]
         for key, again in take(looks).items():
-            after[StreamKey(*key[:4])][key] = again
+            after[key.stream][key] = again
     records.state.tests.put_all(
         {
             key: replace(known[key][0], past=again.past)

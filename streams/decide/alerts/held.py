@@ -14,7 +14,7 @@ from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide import groups, merge
 from streams.decide.detect import Asked, Evidence, SequentialTest
-from streams.decide.keys import StreamKey, Version, WindowKey
+from streams.decide.keys import Name, StreamKey, Version, WindowKey
 from streams.decide.measure.awaited import awaited
 from streams.decide.measure.fairness import Beside
 from streams.decide.measure.labels import UNCOVERED
@@ -22,7 +22,6 @@ from streams.decide.state import State, Window
 from streams.decide.subject import Subject
 
 Rules = tuple[str, str]
-Name = tuple[str, str, str]
 
 
 class Held:

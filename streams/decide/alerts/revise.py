@@ -101,7 +101,7 @@ def revise(
         changed.setdefault(served, set()).add((window.segment, window.start_ms))
     said: list[Alert] = []
     standing = [one for key in records.state.tests.open() if (one := _standing(records, key))]
-    for stream, some in groupby(standing, key=lambda one: StreamKey(*one.key[:4])):
+    for stream, some in groupby(standing, key=lambda one: one.key.stream):
         touched = [one for one in some if _is_touched(one, changed.get(stream[:3], ()), opened)]
         due = [one for one in touched if _is_due(one, opened, now_ms)]
         for one in touched:
@@ -203,7 +203,7 @@ def _outcome(records: Records, one: Standing, found: Found, cut: dict[str, int])
     if found.shown is None:
         return []
     window, now = found.shown
-    asked = records.asked(window.subject)[one.key.detector, one.key.metric, one.key.feature]
+    asked = records.asked(window.subject)[one.key.name]
     reading, opened, past = asked.test.read(now.seen), one.opened, found.past
     stands = past.stands_ms is not None and past.stands_ms > opened.opened_at_ms
     if not stands or found.good:
