@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.arrays import FloatArray
 from schemas.summaries import Part
-from streams.decide.keys import Name
+from streams.decide.keys import MonitorKey, Name, StreamKey
 from streams.decide.memory import MonitorState, Past
 
 _NUMBER = 8
@@ -45,6 +45,15 @@ class BankKey(NamedTuple):
     segment: str
     part: Part
     number: int
+
+    @property
+    def stream(self) -> StreamKey:
+        """The stream of the tests."""
+        return StreamKey(*self[:4])
+
+    def test(self, name: Name) -> MonitorKey:
+        """A test of the stream."""
+        return MonitorKey(*self[:4], *name)
 
 
 class MonitorBank(msgspec.Struct, frozen=True, omit_defaults=True):

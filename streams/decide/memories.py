@@ -29,7 +29,7 @@ class Banks(Table[BankKey, MonitorBank]):
     def drop(self, key: BankKey) -> None:
         """Forget a bank."""
         if key in self._rows:
-            stream = stream_of(key)
+            stream = key.stream
             self._of[stream].remove(key)
             if not self._of[stream]:
                 del self._of[stream]
@@ -46,7 +46,7 @@ class Banks(Table[BankKey, MonitorBank]):
         return [key for key in self._of.get(stream, ()) if part is None or key.part == part]
 
     def _note(self, key: BankKey) -> None:
-        insort(self._of.setdefault(stream_of(key), []), key)
+        insort(self._of.setdefault(key.stream, []), key)
 
 
 class Tests(Table[MonitorKey, MonitorState]):
@@ -123,7 +123,7 @@ class Tests(Table[MonitorKey, MonitorState]):
     def admit(self, name: BankKey, bank: MonitorBank, members: Mapping[int, MonitorState]) -> None:
         """Let tests that have rows stand at their places in a bank."""
         for place in members:
-            super().drop(MonitorKey(*name[:4], *bank.names[place]))
+            super().drop(name.test(bank.names[place]))
         self._banks.put(name, bank.with_members(members))
 
     def dissolve(self, name: BankKey) -> None:
@@ -131,14 +131,14 @@ class Tests(Table[MonitorKey, MonitorState]):
         bank = self._banks.get(name)
         if bank is not None:
             self._banks.drop(name)
-            super().put_all({MonitorKey(*name[:4], *x): known for x, known in bank.members()})
+            super().put_all({name.test(x): known for x, known in bank.members()})
 
     def items(self) -> Iterator[tuple[MonitorKey, MonitorState]]:
         """Every test, and what it remembers; the table may be changed meanwhile."""
         yield from super().items()
         for name, bank in self._banks.items():
             for test, known in bank.members():
-                yield MonitorKey(*name[:4], *test), known
+                yield name.test(test), known
 
     def __iter__(self) -> Iterator[MonitorKey]:
         """Every test; the table may be changed meanwhile."""
@@ -187,8 +187,3 @@ class Tests(Table[MonitorKey, MonitorState]):
             self._open[served].discard(key)
             if not self._open[served]:
                 del self._open[served]
-
-
-def stream_of(bank: BankKey) -> StreamKey:
-    """The stream that a bank is of."""
-    return StreamKey(*bank[:4])

@@ -100,15 +100,15 @@ def total(
     ValueError
         Parts of inputs and of labels together.
     """
+    layout = layout_of(subject, parts)
     if from_ms is not None and from_ms > window.start_ms:
-        layout = layout_of(subject, parts)
         own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
     else:
-        _of_inputs(parts)
-        first, *others = parts
-        own = [_known(state, window, subject, first)]
-        late = (part for part in others if _has(state, window, subject, part))
-        own += [_known(state, window, subject, part) for part in late]
+        own = [
+            _known(state, window, subject, part, layout)
+            for part in parts
+            if part is parts[0] or _has(state, window, subject, part)
+        ]
     if len(own) == 1:
         return own[0]
     sums = own[0].copy()
@@ -132,10 +132,9 @@ def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
     return [window._replace(start_ms=start) for start in starts]
 
 
-def _known(state: State, window: WindowKey, subject: Subject, part: Part) -> Ints:
+def _known(state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout) -> Ints:
     known = state.sums.get(window, part)
     if known is None:
-        layout = layout_of(subject, (part,))
         known = _summed(state, window, subject, part, layout, window.start_ms)
         known.flags.writeable = False
         state.sums.put(window, part, known)

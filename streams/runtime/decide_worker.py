@@ -105,17 +105,17 @@ class DecideWorker:
             self._metrics.inc(catalogue.RECORDS, topic=record.topic)
             if self._take(record):
                 touched.add(record.partition)
-        behind: set[int] = set()
+        due = touched
         if not self._commits.waiting:
             touched |= {number for number, owned in self._owned.items() if owned.dead}
-            behind = self._behind() - touched
-        if touched or behind:
+            due = touched | self._behind()
+        if due:
             positions = self._member.positions()
-            for number in touched | behind:
+            for number in due:
                 self._owned[number].offsets = {
                     topic: positions[topic, number] for topic in self._topics
                 }
-            self._decide(touched, behind)
+            self._decide(due, judged=touched)
             self._metrics.inc(catalogue.LOOP_SECONDS, watch.lap_s(), stage="decide")
         return bool(records) or self._commits.waiting or bool(self._behind())
 
@@ -257,16 +257,16 @@ class DecideWorker:
             self._controls.catch_up()
             decide.apply(batch)
 
-    def _decide(self, touched: set[int], behind: set[int]) -> None:
-        """Commit and publish what partitions have to say: of those that are only behind more
-        results, and nothing is judged."""
+    def _decide(self, due: Collection[int], *, judged: Collection[int]) -> None:
+        """Commit and publish what partitions have to say: of those that are not judged, which are
+        only behind, more results."""
         started_ms = self._clock.elapsed_ms()
         messages: list[Message] = []
         letters: list[Message] = []
         decided: list[tuple[int, Outputs]] = []
-        for number in sorted(touched | behind):
+        for number in sorted(due):
             owned = self._owned[number]
-            outputs = owned.decide.advance() if number in touched else owned.decide.more()
+            outputs = owned.decide.advance() if number in judged else owned.decide.more()
             decided.append((number, outputs))
             own = outbox.messages(outputs, self._settings)
             letters += own
@@ -275,8 +275,8 @@ class DecideWorker:
             owned.dead.clear()
         self._commits.begin(
             messages,
-            self._offsets(touched | behind),
-            lambda: self._publish(letters, decided, touched, started_ms),
+            self._offsets(due),
+            lambda: self._publish(letters, decided, judged, started_ms),
         )
 
     def _publish(

@@ -165,7 +165,7 @@ def _is_new(known: Training, harmful: Harmful) -> bool:
 
 def _harmful(state: State, model: str, traffic: Traffic, policy: Policy) -> Harmful:
     """What drifted, and did harm in the same version; watches say neither."""
-    incident = state.incidents.get(IncidentKey(model, _FAMILY)) if state.incidents else None
+    incident = state.incidents.get(IncidentKey(model, _FAMILY))
     if incident is None:
         return _NO_HARM
     standing = {
