@@ -96,7 +96,7 @@ class TypedReader:
         """What reads one event, or raises msgspec's errors for bytes that it cannot read."""
         if self._read is None:
             kinds = [_event_type(model, names) for model, names in self._known.items()]
-            # A union of one is that one.
+            # A union of one is that one; `|` would build one for each type more.
             kind: Any = Union[tuple(kinds)] if kinds else hot_type(PredictionEvent)  # noqa: UP007
             self._read = cast(Callable[[bytes], HotPrediction], msgspec.json.Decoder(kind).decode)
         return self._read

@@ -89,10 +89,10 @@ class FatefulTransport(LocalTransport):
             send(message)
             fate.point("after a record")
 
-        made.send = sending  # type: ignore[method-assign]
+        made.send = sending
         return made
 
-    def tail(self, names: list[str], *, from_beginning: bool = False) -> LocalFollower:  # type: ignore[override]
+    def tail(self, names: list[str], *, from_beginning: bool = False) -> LocalFollower:
         """A reader that dies before it looks, which is before each attempt."""
         made = super().tail(names, from_beginning=from_beginning)
         poll, fate = made.poll, self.fate
@@ -101,7 +101,7 @@ class FatefulTransport(LocalTransport):
             fate.point("before a look at the journal")
             return poll(max_records=max_records, timeout_ms=timeout_ms)
 
-        made.poll = polling  # type: ignore[method-assign]
+        made.poll = polling
         return made
 
 

@@ -201,7 +201,7 @@ class Story:
 
     def push(self, **rows: object) -> Story:
         """A pane; the options are those of `World.deltas`."""
-        panes = self.world.deltas(self.minute, **rows)  # type: ignore[arg-type]
+        panes = self.world.deltas(self.minute, **rows)
         self.decide.apply(self.world.batch(panes, **self.marks))
         return self
 

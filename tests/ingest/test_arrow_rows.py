@@ -94,7 +94,7 @@ def test_other_widths_of_a_type_mean_the_same() -> None:
         }
         for i in range(3)
     ]
-    columns = [{**row, "time": row["time"] * 1_000} for row in rows]  # type: ignore[operator]
+    columns = [{**row, "time": row["time"] * 1_000} for row in rows]
     assert_alike(as_json([rows]), as_arrow([stream_of(batch_of(columns, types=TYPES))]))
 
 

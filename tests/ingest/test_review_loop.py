@@ -156,7 +156,7 @@ def start(transport: CrashingTransport, settings: Settings) -> None:
 
 
 def bodies(transport: CrashingTransport) -> dict[str, set[bytes]]:
-    return published(transport, SETTINGS, topics.REVIEW)  # type: ignore[arg-type]
+    return published(transport, SETTINGS, topics.REVIEW)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def job(kafka: Broker, prefix: str, tmp_path: Path) -> Iterator[Job]:
 
 def requests(transport: Transport, settings: Settings) -> dict[str, set[bytes]]:
     """Bodies by id, as one who reads what is committed sees them."""
-    return published(transport, settings, topics.REVIEW)  # type: ignore[arg-type]
+    return published(transport, settings, topics.REVIEW)
 
 
 def in_process(story: Scenario) -> dict[str, set[bytes]]:

@@ -174,7 +174,7 @@ def test_rows_taken_are_those_of_the_whole(values: list[str], data: st.DataObjec
     together = answers(rows.take(np.array(chosen, np.int64)))
     for place, found in enumerate(together):
         if isinstance(found, list):
-            assert found == [each for one in one_by_one for each in one[place]]  # type: ignore[attr-defined]
+            assert found == [each for one in one_by_one for each in one[place]]
 
 
 def test_usual_events_are_read_by_their_type() -> None:

@@ -74,7 +74,7 @@ def undisturbed(story: Scenario) -> Results:
         for message in [*story.messages, *closing(settings, story.end_ms)]:
             cluster.transport.sender().send(message)
         cluster.drain()
-        return results_of(cluster.transport, settings)  # type: ignore[arg-type]
+        return results_of(cluster.transport, settings)
 
 
 def test_a_worker_waits_as_a_member_and_goes_on(

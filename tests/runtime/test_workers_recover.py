@@ -40,7 +40,7 @@ def uninterrupted(story: Scenario) -> Results:
 
 
 def results_of(transport: object) -> Results:
-    reader = ResultReader(transport, SETTINGS)  # type: ignore[arg-type]
+    reader = ResultReader(transport, SETTINGS)
     reader.read()
     return reader.results
 

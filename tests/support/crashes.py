@@ -78,7 +78,7 @@ class CrashingTransport(LocalTransport):
             commit(messages, offsets)
             self.come_to(AFTER_COMMIT)
 
-        made.commit = crashing  # type: ignore[method-assign]
+        made.commit = crashing
         return made
 
     def sender(self) -> LocalSender:
@@ -89,7 +89,7 @@ class CrashingTransport(LocalTransport):
             self.come_to(PUBLISHING)
             send(message)
 
-        made.send = crashing  # type: ignore[method-assign]
+        made.send = crashing
         return made
 
 

@@ -142,7 +142,7 @@ def _tell(push: object, identity: str, time_ms: int, label: bool | None, kind: s
         "label": label,
         "source": "chargebacks",
     }
-    push(time_ms, topics.FEEDBACK, identity, json.dumps(event).encode())  # type: ignore[operator]
+    push(time_ms, topics.FEEDBACK, identity, json.dumps(event).encode())
 
 
 def announce(transport: Transport, settings: Settings, story: Scenario) -> None:
