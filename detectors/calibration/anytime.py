@@ -13,6 +13,7 @@ from detectors.arrays import ArrayLike, FloatArray, as_floats
 from detectors.bets.contract import require_finite
 from detectors.bets.grid import psi
 from detectors.sequential.e_sr import log_share_of, step
+from detectors.summary import Ints
 from schemas.errors import ConfigurationError
 
 SIZES: FloatArray = 2.0 ** -np.arange(1, 9, dtype=np.float64)
@@ -117,10 +118,22 @@ def log_weights(bins: int) -> FloatArray:
 def log_mixture(wealth: FloatArray) -> FloatArray:
     """Natural log of the weighted wealth of tests, shape (N,), from that of their bets
     (N, bins + 2, 2, 8): what `CalibrationTest.log_m` is of one."""
-    weights = log_weights(wealth.shape[1] - 2)
+    return as_floats(np.logaddexp.reduce(_weighted(wealth).reshape(len(wealth), -1), axis=-1))
+
+
+def leading_component(wealth: FloatArray) -> Ints:
+    """The component of each of N tests that holds the most wealth, from that of their bets
+    (N, bins + 2, 2, 8): 0 for the total, 1 for the slope, 2 and on for the bins, -1 for a fresh
+    start."""
+    parts = _weighted(wealth).reshape(len(wealth), -1)
+    fresh = np.isneginf(parts).all(axis=-1)
+    return np.where(fresh, -1, parts.argmax(axis=-1) // SIGNS.size)
+
+
+def _weighted(wealth: FloatArray) -> FloatArray:
+    """Log of the wealth of each component and sign, weighted; shape (N, bins + 2, 2)."""
     with np.errstate(divide="ignore"):
-        parts = np.logaddexp.reduce(wealth + weights, axis=-1)
-    return as_floats(np.logaddexp.reduce(parts.reshape(len(wealth), -1), axis=-1))
+        return as_floats(np.logaddexp.reduce(wealth + log_weights(wealth.shape[1] - 2), axis=-1))
 
 
 class CalibrationTest:
@@ -158,7 +171,6 @@ class CalibrationTest:
             raise ConfigurationError(f"tau is {tau:g}; a tolerated deviation must lie in [0, 1)")
         self.bins = bins
         self.tau = tau
-        self._log_weights = log_weights(bins)
         self._wealth: FloatArray = np.full((bins + 2, SIGNS.size, SIZES.size), -np.inf)
 
     def update(self, sums: CalibrationSums, *, share: float) -> bool:
@@ -189,20 +201,15 @@ class CalibrationTest:
         self._wealth = as_floats(np.where((n > 0.0)[:, None, None], after, self._wealth))
         return self.log_m >= 0.0
 
-    def _weighted(self) -> FloatArray:
-        """Log of the wealth of each component and sign, weighted; shape (B + 2, 2)."""
-        with np.errstate(divide="ignore"):
-            return as_floats(np.logaddexp.reduce(self._wealth + self._log_weights, axis=-1))
-
     @property
     def log_m(self) -> float:
         """Natural log of the wealth; an alarm is at 0 or above."""
-        return float(np.logaddexp.reduce(self._weighted(), axis=None))
+        return float(log_mixture(self._wealth[None])[0])
 
     @property
     def leading(self) -> str:
         """The component that holds the most wealth, in words; empty for a fresh start."""
-        wealth = self._weighted()
+        wealth = _weighted(self._wealth[None])[0]
         if np.all(np.isneginf(wealth)):
             return ""
         place, sign = divmod(int(np.argmax(wealth)), SIGNS.size)

@@ -14,6 +14,9 @@ from schemas.errors import ConfigurationError
 
 _NUMBER = np.dtype("<f8")
 
+FEW = 200
+"""So many shares are sooner taken one by one than sorted first."""
+
 
 class BettingBank(Generic[Sums]):
     """N tests with the same bet, each with settings, sums, share and alarms of its own.
@@ -120,7 +123,7 @@ class BettingBank(Generic[Sums]):
 def log_shares(share: ArrayLike) -> FloatArray:
     """Logs of shares of the budget, with a last axis for the bets.
 
-    Tests of one kind mostly have the same share, so each is taken once.
+    Many tests mostly have a few shares, so each is taken once.
 
     Raises
     ------
@@ -133,6 +136,10 @@ def log_shares(share: ArrayLike) -> FloatArray:
     [[0.0], [-inf], [0.0]]
     """
     values = as_floats(share)
+    if values.size < FEW:
+        return as_floats([log_share_of(x) for x in values.ravel().tolist()]).reshape(
+            *values.shape, 1
+        )
     distinct, place = np.unique(values, return_inverse=True)
     logs = as_floats([log_share_of(float(value)) for value in distinct])
     return as_floats(logs[place.reshape(values.shape)][..., None])

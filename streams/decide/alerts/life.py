@@ -25,7 +25,16 @@ from streams.decide.alerts.events import (
 from streams.decide.alerts.retire import retire
 from streams.decide.alerts.stretch import stretch
 from streams.decide.alerts.turn import Turn
-from streams.decide.detect import Asked, Bet, Reading, Step, bet_each
+from streams.decide.detect import (
+    Asked,
+    Bet,
+    Reading,
+    Recovering,
+    Recovery,
+    Step,
+    bet_each,
+    recover_each,
+)
 from streams.decide.detect.limit import LimitTest
 from streams.decide.detect.recovery import clear_of
 from streams.decide.incidents.settle import Watched
@@ -80,14 +89,16 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
     betting = [found for found in ready if found.known.alert is None]
     bets = [Bet(r.asked.test, r.known.memory, r.now.seen, r.share) for r in betting]
     steps = bet_each(bets)
-    stepped = iter(steps)
+    stepped, weighed = iter(steps), _weighed(ready)
     side_by_side = banked.step(state, turns, seats)
     said: list[tuple[int, int, Alert | Watched]] = []
     after: dict[MonitorKey, MonitorState] = {}
     for r in ready:
         told: Alert | Watched | None = None
-        if r.known.alert is not None:
-            after[r.key], told = _recover(state, r, r.present, r.known.alert)
+        if r.known.alert is not None and r.known.alert.pending:
+            after[r.key], told = _wait(state, r, r.present, r.known.alert)
+        elif r.known.alert is not None:
+            after[r.key], told = _recover(r, r.present, r.known.alert, *next(weighed))
         elif (step := next(stepped)) is None:
             after[r.key] = r.present
         elif step.alarm:
@@ -248,16 +259,24 @@ def _wait(
     return _fire(state, r, known, fired)
 
 
+def _weighed(ready: Sequence[_Ready]) -> Iterator[tuple[Reading, Recovery | None]]:
+    """What windows show of the open alerts among these, and whether it suffices for their end."""
+    alerts = [
+        Recovering(
+            r.asked.test, r.known.memory, opened.recovery, r.now.seen, r.asked.test.read(r.now.seen)
+        )
+        for r in ready
+        if (opened := r.known.alert) is not None and not opened.pending
+    ]
+    return zip((one.reading for one in alerts), recover_each(alerts), strict=True)
+
+
 def _recover(
-    state: State, r: _Ready, known: MonitorState, opened: OpenAlert
+    r: _Ready, known: MonitorState, opened: OpenAlert, reading: Reading, result: Recovery | None
 ) -> tuple[MonitorState, Alert | Watched | None]:
-    if opened.pending:
-        return _wait(state, r, known, opened)
     test, now = r.asked.test, r.now
-    result = test.recover(known.memory, opened.recovery, now.seen)
     if result is None:
         return known, None
-    reading = test.read(now.seen)
     if result.test_memory is not None:
         known = msgspec.structs.replace(known, memory=result.test_memory)
     if not result.over or _is_bad(reading):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from detectors.outcomes import classes_of
 from schemas.alerts import Severity
@@ -17,7 +17,9 @@ from streams.decide.detect.constant import ConstantTest, constant_tests
 from streams.decide.detect.contract import (
     Bet,
     Evidence,
+    Found,
     Reading,
+    Recovering,
     Recovery,
     SequentialTest,
     Step,
@@ -47,6 +49,7 @@ __all__ = [
     "Evidence",
     "NoLabelsTest",
     "Reading",
+    "Recovering",
     "Recovery",
     "SequentialTest",
     "SheddingTest",
@@ -54,6 +57,7 @@ __all__ = [
     "StrayTest",
     "asked_of",
     "bet_each",
+    "recover_each",
     "rules_of",
     "tests_of",
     "watches_of",
@@ -169,6 +173,9 @@ def rules_of(subject: Subject) -> tuple[Asked, ...]:
     return tuple(Asked(rule, rule.question(subject), 0.0) for rule in rules)
 
 
+Look = TypeVar("Look", Bet, Recovering)
+
+
 class Asked(NamedTuple):
     """A test of a stream, its `SequentialTest.question` under the stream's subject, and its part
     of the stream's false-alarm budget."""
@@ -199,17 +206,37 @@ BANKS: Mapping[type[SequentialTest], Callable[[Sequence[Bet]], list[Step | None]
 """Kinds of tests of which many are stepped at once; any other is stepped one by one."""
 
 
+HEALERS: Mapping[type[SequentialTest], Callable[[Sequence[Recovering]], list[Recovery | None]]] = {
+    LimitTest: limit.recover_all,
+    Calibrated: calibration.recover_all,
+}
+"""Kinds of tests of which many open alerts are weighed at once; any other one by one."""
+
+
 def bet_each(bets: Sequence[Bet]) -> list[Step | None]:
     """`SequentialTest.bet` of many tests, all of one kind at once."""
-    steps: list[tuple[int, Step | None]] = []
+    return _by_kind(bets, BANKS, lambda one: one.test.bet(one.memory, one.seen, share=one.share))
+
+
+def recover_each(alerts: Sequence[Recovering]) -> list[Recovery | None]:
+    """`SequentialTest.recover` of many open alerts, all of one kind at once."""
+    return _by_kind(
+        alerts, HEALERS, lambda one: one.test.recover(one.memory, one.recovery, one.seen)
+    )
+
+
+def _by_kind(
+    looks: Sequence[Look],
+    banks: Mapping[type[SequentialTest], Callable[[Sequence[Look]], list[Found | None]]],
+    alone: Callable[[Look], Found | None],
+) -> list[Found | None]:
+    """What each test finds; those of a kind that has a bank all at once."""
+    found: list[tuple[int, Found | None]] = []
     kinds: defaultdict[type[SequentialTest], list[int]] = defaultdict(list)
-    for place, bet in enumerate(bets):
-        kinds[type(bet.test)].append(place)
+    for place, look in enumerate(looks):
+        kinds[type(look.test)].append(place)
     for kind, places in kinds.items():
-        own = [bets[place] for place in places]
-        bank = BANKS.get(kind)
-        found = (
-            [one.test.bet(*one[1:3], share=one.share) for one in own] if bank is None else bank(own)
-        )
-        steps += zip(places, found, strict=True)
-    return at_places(len(bets), steps)
+        own = [looks[place] for place in places]
+        bank = banks.get(kind)
+        found += zip(places, map(alone, own) if bank is None else bank(own), strict=True)
+    return at_places(len(looks), found)

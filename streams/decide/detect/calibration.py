@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, cast
 
 import numpy as np
 
 from detectors.arrays import FloatArray, as_floats
 from detectors.bets import bounded
+from detectors.bets.grid import K
 from detectors.calibration.anytime import (
     SIGNS,
     SIZES,
     CalibrationSums,
-    CalibrationTest,
     increments,
+    leading_component,
     log_mixture,
 )
 from detectors.outcomes import classes_of
@@ -27,14 +29,28 @@ from detectors.summary import Ints, Layout
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
+from streams.decide.detect.contract import (
+    Bet,
+    Evidence,
+    Reading,
+    Recovering,
+    Recovery,
+    Step,
+    at_places,
+)
 from streams.decide.detect.gather import Gathered, cut, scale_of, scaled
-from streams.decide.detect.recovery import MEMORY, clear_of, restarted, reverse
+from streams.decide.detect.recovery import MEMORY, clear_of, restarted, reverse_each
 from streams.decide.measure.calibration import gap_reading
 from streams.decide.subject import Subject
 
 SHAPE = (BINS + 2, SIGNS.size, SIZES.size)
 """Of a memory: log-wealth by component, sign and size of the bet."""
+
+TOTAL, SLOPE = 0, 1
+"""Components of a memory; the bins follow."""
+
+FRESH = np.full(SHAPE, -np.inf).tobytes()
+"""The memory of a test before its first window."""
 
 FIELDS = ("cal_n", "cal_y", "cal_p", "cal_sq")
 SLOPES = ("slope_d", "slope_v")
@@ -94,57 +110,7 @@ class Calibrated:
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Bet that every deviation is back within ``tau``."""
-        sums = self._sums(seen)
-        if sums.count <= 0:
-            return None
-        tau = clear_of(self.tau, seen.subject.policy.alerting.clear, worse="above")
-        bets = [
-            increments
-            for n, d, v in self._components(memory, sums)
-            for increments in (
-                bounded.increments(n=n, s=d, q=v, m=tau, lo=-1.0, side="below"),
-                bounded.increments(n=n, s=d, q=v, m=-tau, lo=-1.0, side="above"),
-            )
-        ]
-        steps = [
-            reverse(recovery[place * MEMORY : (place + 1) * MEMORY], increments)
-            for place, increments in enumerate(bets)
-        ]
-        shown = self.read(seen)
-        bad = shown.low is not None and shown.low > self.tau
-        memories = [restarted(step.memory) if bad else step.memory for step in steps]
-        return Recovery(
-            memory=[number for kept in memories for number in kept],
-            over=not bad and all(step.over for step in steps),
-            log_e=min(step.log_e for step in steps),
-        )
-
-    def _sums(self, seen: Evidence) -> CalibrationSums:
-        """Evidence is linear in the sums: those of one unit count as those of one row."""
-        sums, rows = sums_of(seen, self.feature), self.rows_per_unit
-        return CalibrationSums(
-            n=sums.n / rows,
-            d=sums.d / rows,
-            v=sums.v / rows,
-            d_slope=sums.d_slope / rows,
-            v_slope=sums.v_slope / rows,
-        )
-
-    def _components(self, memory: bytes, sums: CalibrationSums) -> list[tuple[float, float, float]]:
-        """n, sum and sum of squares of the total, the slope and the bin that alarmed, if one."""
-        parts = [
-            (sums.count, float(sums.d.sum()), float(sums.v.sum())),
-            (sums.count, sums.d_slope, sums.v_slope),
-        ]
-        name = self._test(memory).leading.partition(",")[0]
-        if name.startswith("bin "):
-            place = int(name.removeprefix("bin "))
-            parts.append((float(sums.n[place]), float(sums.d[place]), float(sums.v[place])))
-        return parts
-
-    def _test(self, memory: bytes) -> CalibrationTest:
-        state = np.frombuffer(memory).tolist() if memory else []
-        return CalibrationTest.restore(state, bins=BINS, tau=self.tau)
+        return recover_all([Recovering(self, memory, recovery, seen, self.read(seen))])[0]
 
     def places(self, subject: Subject) -> Places:
         """Where the sums stand in the panes of a stream."""
@@ -172,9 +138,69 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     -------
     One step for each bet, None where its window has no evidence.
     """
-    gathered = Gathered(bet.seen for bet in bets)
     tests = [cast(Calibrated, bet.test) for bet in bets]
-    fields = [test.places(bet.seen.subject) for test, bet in zip(tests, bets, strict=True)]
+    n, d, v = _sums(tests, [bet.seen for bet in bets])
+    places = np.flatnonzero(n[:, TOTAL] > 0.0).tolist()
+    found = _stepped([bets[i] for i in places], n[places], d[places], v[places])
+    return at_places(len(bets), zip(places, found, strict=True))
+
+
+def recover_all(alerts: Sequence[Recovering]) -> list[Recovery | None]:
+    """`Calibrated.recover` of many alerts at once, bit for bit as one by one.
+
+    Returns
+    -------
+    One for each alert, None where its window has no evidence.
+    """
+    tests = [cast(Calibrated, alert.test) for alert in alerts]
+    n, d, v = _sums(tests, [alert.seen for alert in alerts])
+    leading = leading_component(_wealth([alert.memory for alert in alerts])).tolist()
+    live = np.flatnonzero(n[:, TOTAL] > 0.0).tolist()
+    if not live:
+        return [None] * len(alerts)
+    shown = [(TOTAL, SLOPE) if leading[i] <= SLOPE else (TOTAL, SLOPE, leading[i]) for i in live]
+    rows = np.repeat(live, [len(components) for components in shown])
+    columns = [component for components in shown for component in components]
+    count, total, squares = (sums[rows, columns] for sums in (n, d, v))
+    clear = [
+        _clear(test.tau, alert.seen.subject) for test, alert in zip(tests, alerts, strict=True)
+    ]
+    tau = as_floats(clear)[rows]
+    below = bounded.increments(n=count, s=total, q=squares, m=tau, lo=-1.0, side="below")
+    above = bounded.increments(n=count, s=total, q=squares, m=-tau, lo=-1.0, side="above")
+    before = [
+        alerts[i].recovery[MEMORY * bet : MEMORY * (bet + 1)]
+        for i, components in zip(live, shown, strict=True)
+        for bet in range(2 * len(components))
+    ]
+    after = iter(reverse_each(before, as_floats(np.stack([below, above], axis=1).reshape(-1, K))))
+    found = [
+        (i, _recovered(alerts[i], list(islice(after, 2 * len(components)))))
+        for i, components in zip(live, shown, strict=True)
+    ]
+    return at_places(len(alerts), found)
+
+
+def _recovered(alert: Recovering, bets: Sequence[Recovery]) -> Recovery:
+    """All of the bets must win, and the window itself must not be bad beyond doubt."""
+    low, level = alert.reading.low, alert.reading.level
+    bad = low is not None and level is not None and low > level
+    memories = [restarted(bet.memory) if bad else bet.memory for bet in bets]
+    return Recovery(
+        memory=[number for memory in memories for number in memory],
+        over=not bad and all(bet.over for bet in bets),
+        log_e=min(bet.log_e for bet in bets),
+    )
+
+
+def _sums(
+    tests: Sequence[Calibrated], seen: Sequence[Evidence]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Number of labels, sum and sum of squares of the deviations that N tests see, in total, in
+    slope and by bin, each of shape (N, BINS + 2); evidence is linear in them, so those of one
+    unit count as those of one row."""
+    gathered = Gathered(seen)
+    fields = [test.places(one.subject) for test, one in zip(tests, seen, strict=True)]
     starts = gathered.starts
     bins, slopes = (np.array([one[i] for one in fields]) for i in (0, 1))
     rows = as_floats([test.rows_per_unit for test in tests])
@@ -189,15 +215,20 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     )
     n, d, v = (as_floats(x / rows[:, None]) for x in (n, y - p, sq))
     count = n.sum(axis=1)
-    columns = (
+    return (
         _components(n, count, count),
         _components(d, d.sum(axis=1), slope_d / rows),
         _components(v, v.sum(axis=1), slope_v / rows),
     )
-    live = np.flatnonzero(count > 0.0)
-    places = live.tolist()
-    found = _stepped([bets[i] for i in places], *(column[live] for column in columns))
-    return at_places(len(bets), zip(places, found, strict=True))
+
+
+def _clear(tau: float, subject: Subject) -> float:
+    return clear_of(tau, subject.policy.alerting.clear, worse="above")
+
+
+def _wealth(memories: Sequence[bytes]) -> FloatArray:
+    """What tests remember, shape (N, *SHAPE)."""
+    return np.frombuffer(b"".join([memory or FRESH for memory in memories])).reshape(-1, *SHAPE)
 
 
 def _components(bins: FloatArray, total: FloatArray, slope: FloatArray) -> FloatArray:
@@ -209,9 +240,7 @@ def _stepped(bets: Sequence[Bet], n: FloatArray, d: FloatArray, v: FloatArray) -
     """One step of each test, all sums of shape (N, BINS + 2)."""
     if not bets:
         return []
-    fresh = np.full(SHAPE, -np.inf).tobytes()
-    wealth = np.frombuffer(b"".join([bet.memory or fresh for bet in bets]))
-    wealth = wealth.reshape(len(bets), *SHAPE)
+    wealth = _wealth([bet.memory for bet in bets])
     taus = [cast(Calibrated, bet.test).tau for bet in bets]
     le = np.empty(wealth.shape)
     for tau in set(taus):

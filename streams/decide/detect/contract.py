@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from detectors.quantities import Sums, sums_of
 from detectors.summary import Ints
@@ -20,6 +20,7 @@ __all__ = [
     "Bet",
     "Evidence",
     "Reading",
+    "Recovering",
     "Recovery",
     "SequentialTest",
     "Step",
@@ -92,15 +93,28 @@ class Bet(NamedTuple):
     share: float
 
 
-def at_places(count: int, steps: Iterable[tuple[int, Step | None]]) -> list[Step | None]:
-    """The steps of so many bets, each at its place; None where there is none.
+class Recovering(NamedTuple):
+    """A test whose alert is open, about to weigh a window that shows this reading."""
+
+    test: SequentialTest
+    memory: bytes
+    recovery: list[float]
+    seen: Evidence
+    reading: Reading
+
+
+Found = TypeVar("Found")
+
+
+def at_places(count: int, steps: Iterable[tuple[int, Found | None]]) -> list[Found | None]:
+    """The steps of so many tests, each at its place; None where there is none.
 
     Examples
     --------
     >>> at_places(2, [(1, Step(b"", True, 0.0, 0.0))])
     [None, Step(memory=b'', alarm=True, log_e=0.0, spent=0.0)]
     """
-    found: list[Step | None] = [None] * count
+    found: list[Found | None] = [None] * count
     for place, step in steps:
         found[place] = step
     return found

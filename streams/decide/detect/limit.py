@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.arrays import FloatArray, as_floats
+from detectors.arrays import BoolArray, FloatArray, as_floats
 from detectors.bets import binary, bounded
 from detectors.bets.grid import K, Side, log_mean_exp
 from detectors.quantities import Sums
@@ -17,11 +18,19 @@ from detectors.sequential.bank import log_shares
 from schemas.alerts import Severity
 from schemas.ids import content_id
 from schemas.summaries import Part
-from streams.decide.detect.contract import Bet, Evidence, Reading, Recovery, Step, at_places
+from streams.decide.detect.contract import (
+    Bet,
+    Evidence,
+    Reading,
+    Recovering,
+    Recovery,
+    Step,
+    at_places,
+)
 from streams.decide.detect.gather import Gathered, Many, Steps
 from streams.decide.detect.limit_bank import ROW as RECIPE
 from streams.decide.detect.limit_bank import ManySums, recipe_of, sums_of
-from streams.decide.detect.recovery import clear_of, reverse
+from streams.decide.detect.recovery import clear_of, reverse_each
 from streams.decide.levels import Level
 from streams.decide.measure.interval import interval_of
 from streams.decide.subject import Subject
@@ -105,15 +114,7 @@ class LimitTest:
 
     def recover(self, memory: bytes, recovery: list[float], seen: Evidence) -> Recovery | None:
         """Bet that the metric is clear of its level again."""
-        sums = self.sums(seen)
-        if sums is None:
-            return None
-        worse = self.level.worse
-        side: Side = "below" if worse == "above" else "above"
-        share = seen.subject.policy.alerting.clear
-        clear = clear_of(self.limit(seen), share, worse=worse, lo=sums.lo, hi=sums.hi)
-        (increments,) = _increments(ManySums.one(sums), as_floats([clear]), side)
-        return reverse(recovery, increments / self.level.dispersion)
+        return recover_all([Recovering(self, memory, recovery, seen, self.read(seen))])[0]
 
     def sums(self, seen: Evidence) -> Sums | None:
         """The evidence, None where there is none."""
@@ -146,14 +147,8 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     -------
     One step for each bet, None where its window has no evidence.
     """
-    rows = [cast(LimitTest, bet.test).row(bet.seen.subject) for bet in bets]
-    asked = [place for place, row in enumerate(rows) if row is not None]
-    if not asked:
-        return [None] * len(bets)
+    asked, tests = _asked(bets)
     own = [bets[place] for place in asked]
-    tests = np.frombuffer(b"".join(filter(None, rows)), ROW).copy()
-    for row in np.flatnonzero(tests["seasonal"]).tolist():
-        tests["limit"][row] = cast(LimitTest, own[row].test).limit(own[row].seen)
     steps = step_all(
         Many(
             gathered=Gathered(bet.seen for bet in own),
@@ -167,6 +162,46 @@ def bet_all(bets: Sequence[Bet]) -> list[Step | None]:
     return at_places(len(bets), zip(live, steps.each(), strict=True))
 
 
+def recover_all(alerts: Sequence[Recovering]) -> list[Recovery | None]:
+    """`LimitTest.recover` of many alerts at once, bit for bit as one by one.
+
+    Returns
+    -------
+    One for each alert, None where its window has no evidence.
+    """
+    asked, tests = _asked(alerts)
+    seen = Gathered(alerts[place].seen for place in asked)
+    every = sums_of(seen, tests["recipe"], np.arange(len(asked)))
+    live = np.flatnonzero(every.n > 0)
+    if not live.size:
+        return [None] * len(alerts)
+    sums, tests = every.of(live), tests[live]
+    places = [asked[row] for row in live.tolist()]
+    own = [alerts[place] for place in places]
+    worse = [cast(LimitTest, one.test).level.worse for one in own]
+    clear = [
+        clear_of(limit, one.seen.subject.policy.alerting.clear, worse=side, lo=lo, hi=hi)
+        for one, side, limit, lo, hi in zip(
+            own, worse, tests["limit"].tolist(), sums.lo.tolist(), sums.hi.tolist(), strict=True
+        )
+    ]
+    increments = _increments_each(sums, as_floats(clear), tests["below"] == 0)
+    found = reverse_each([one.recovery for one in own], increments / tests["dispersion"][:, None])
+    return at_places(len(alerts), zip(places, found, strict=True))
+
+
+def _asked(looks: Sequence[Bet] | Sequence[Recovering]) -> tuple[list[int], NDArray[np.void]]:
+    """Which of the windows can have evidence, and the tests that look at them, of `ROW`, with
+    the limits of these windows."""
+    found = [cast(LimitTest, look.test).row(look.seen.subject) for look in looks]
+    asked = [place for place, row in enumerate(found) if row is not None]
+    rows = np.frombuffer(b"".join(filter(None, found)), ROW).copy()
+    for row in np.flatnonzero(rows["seasonal"]).tolist():
+        look = looks[asked[row]]
+        rows["limit"][row] = cast(LimitTest, look.test).limit(look.seen)
+    return asked, rows
+
+
 def step_all(many: Many) -> Steps:
     """One step of the budgeted e-SR for each test that has evidence; ``rows`` are of `ROW`, with
     the limits of their windows."""
@@ -174,17 +209,23 @@ def step_all(many: Many) -> Steps:
     live = np.flatnonzero(every.n > 0)
     sums = every if live.size == every.n.size else every.of(live)
     tests, memory, shares = many.of(live)
-    limits, below, dispersion = tests["limit"], tests["below"] != 0, tests["dispersion"]
-    increments = np.empty((live.size, K))
+    increments = _increments_each(sums, tests["limit"], tests["below"] != 0)
+    divided = increments / tests["dispersion"][:, None]
+    after = e_sr.step(memory, divided, log_share=log_shares(shares))
+    log_m = log_mean_exp(after)
+    return Steps(live, after, log_m >= 0.0, log_m, shares)
+
+
+def _increments_each(sums: ManySums, limits: FloatArray, below: BoolArray) -> FloatArray:
+    """Increments (N, K) of bets on means beyond limits, and below them where true."""
+    increments = np.empty((below.size, K))
     sides: tuple[Side, ...] = ("above", "below")
     for squares in (False, True):
         for side in sides:
             rows = np.flatnonzero((sums.squares == squares) & (below == (side == "below")))
             if rows.size:
                 increments[rows] = _increments(sums.of(rows), limits[rows], side)
-    after = e_sr.step(memory, increments / dispersion[:, None], log_share=log_shares(shares))
-    log_m = log_mean_exp(after)
-    return Steps(live, after, log_m >= 0.0, log_m, shares)
+    return increments
 
 
 def _increments(sums: ManySums, limits: FloatArray, side: Side) -> FloatArray:

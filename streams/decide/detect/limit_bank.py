@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from detectors.arrays import BoolArray, FloatArray, as_floats
+from detectors.arrays import BoolArray, FloatArray
 from detectors.estimation.propensity import CAP
 from detectors.outcomes.feedback import WEIGHTED_METRICS
-from detectors.quantities import QUANTITIES, Sums
+from detectors.quantities import QUANTITIES
 from detectors.summary import Ints, Layout
 from streams.decide.detect.gather import NOWHERE, Gathered, scale_of, scaled
 from streams.decide.measure.awaited import awaited_field
@@ -59,12 +59,6 @@ class ManySums(NamedTuple):
     lo: FloatArray
     hi: FloatArray
     squares: BoolArray
-
-    @classmethod
-    def one(cls, sums: Sums) -> ManySums:
-        """Those of one window."""
-        s, q, lo, hi = (as_floats([x or 0.0]) for x in (sums.s, sums.q, sums.lo, sums.hi))
-        return cls(np.array([sums.n]), s, q, lo, hi, np.array([sums.q is not None]))
 
     def of(self, rows: Ints) -> ManySums:
         """Those of some of the windows."""

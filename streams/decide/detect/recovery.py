@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from detectors.arrays import FloatArray
-from detectors.sequential.e_sr import BudgetedESR
+from detectors.arrays import FloatArray, as_floats
+from detectors.bets.grid import K, log_mean_exp
+from detectors.sequential.bank import log_shares
+from detectors.sequential.e_sr import step
 from detectors.sequential.recovery import CleanWindows
 from streams.decide.detect.contract import ALPHA_RECOVERY, Recovery
 
 NOTHING = -1e300
 """Log-wealth of a bet that has not begun, as a number that travels."""
 
-MEMORY = 13
+MEMORY = K + 1
 """Length of a memory: windows so far, and the log-wealth of each bet."""
+
+FRESH = [-math.inf] * K
+"""The log-wealth of bets before their first window."""
 
 
 def reverse(memory: list[float], increments: FloatArray) -> Recovery:
@@ -42,11 +48,26 @@ def reverse(memory: list[float], increments: FloatArray) -> Recovery:
     >>> step.over
     True
     """
-    window = memory[0] + 1 if memory else 1.0
-    process = BudgetedESR.restore(memory[1:])
-    share = ALPHA_RECOVERY * 6.0 / (math.pi * window) ** 2
-    over = process.update(increments, share=share)
-    return Recovery([window, *process.state()], over, process.log_m - math.log(ALPHA_RECOVERY))
+    return reverse_each([memory], increments[None])[0]
+
+
+def reverse_each(memories: Sequence[list[float]], increments: FloatArray) -> list[Recovery]:
+    """`reverse` of N alerts at once; ``increments`` of shape (N, K)."""
+    windows = [memory[0] + 1 if memory else 1.0 for memory in memories]
+    before = as_floats([memory[1:] or FRESH for memory in memories])
+    shares = [ALPHA_RECOVERY * 6.0 / (math.pi * window) ** 2 for window in windows]
+    after = step(before, increments, log_share=log_shares(shares))
+    log_m = log_mean_exp(after)
+    return [
+        Recovery([window, *wealth], over, log_e)
+        for window, wealth, over, log_e in zip(
+            windows,
+            after.tolist(),
+            (log_m >= 0.0).tolist(),
+            (log_m - math.log(ALPHA_RECOVERY)).tolist(),
+            strict=True,
+        )
+    ]
 
 
 def clear_of(level: float, clear: float, *, worse: str, lo: float = 0.0, hi: float = 1.0) -> float:
@@ -107,4 +128,4 @@ def restarted(memory: list[float]) -> list[float]:
     >>> restarted([7.0, *[3.0] * 12])[:2]
     [7.0, -1e+300]
     """
-    return [memory[0], *[NOTHING] * (MEMORY - 1)]
+    return [memory[0], *[NOTHING] * K]
