@@ -16,7 +16,7 @@ _VALUES: dict[int, np.dtype[np.signedinteger]] = {
 
 
 class Entries(msgspec.Struct, frozen=True, array_like=True):
-    """``n`` places, each once, and what stands there; both as wide as the largest needs."""
+    """``n`` places, in order, and what stands there; both as wide as the largest needs."""
 
     n: int
     places: bytes
@@ -50,14 +50,19 @@ def packed(index: Sequence[int] | Ints, values: Sequence[int] | Ints) -> Entries
     ([2, 7], [-300, 3], 4)
     """
     places, amounts = np.asarray(index, np.int64), np.asarray(values, np.int64)
-    if places.size > 1 and not bool((places[1:] > places[:-1]).all()):
+    if np.count_nonzero(places[1:] > places[:-1]) < places.size - 1:
         places, inverse = np.unique(places, return_inverse=True)
         sums = np.zeros(places.size, np.int64)
         np.add.at(sums, inverse, amounts)
         amounts = sums
-    filled = amounts != 0
-    if not filled.all():
+    if np.count_nonzero(amounts) < amounts.size:
+        filled = np.flatnonzero(amounts)
         places, amounts = places[filled], amounts[filled]
+    return _narrow(places, amounts)
+
+
+def _narrow(places: Ints, amounts: Ints) -> Entries:
+    """Entries of places in order, none of which holds zero."""
     if not places.size:
         return Entries(0, b"", b"")
     largest = max(int(amounts.max()), -int(amounts.min()))
@@ -82,10 +87,14 @@ def added(first: Entries, second: Entries) -> Entries:
     >>> both.index.tolist(), both.amounts.tolist()
     ([1, 9], [5, 1])
     """
-    return packed(
-        np.concatenate([first.index, second.index]),
-        np.concatenate([first.amounts, second.amounts]),
-    )
+    if not first.n or not second.n:
+        return first if first.n else second
+    one, other = first.index, second.index
+    sums = np.zeros(max(int(one[-1]), int(other[-1])) + 1, np.int64)
+    sums[one] = first.amounts
+    sums[other] += second.amounts
+    places = np.flatnonzero(sums)
+    return _narrow(places, sums[places])
 
 
 def densely(entries: Entries, sums: Ints) -> None:

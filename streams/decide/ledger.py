@@ -16,7 +16,7 @@ from schemas.ledger import Ledger, LedgerEntry
 from schemas.policy import Policy, duration_ms
 from schemas.summaries import Part
 from streams.decide.clock import later, watermarks
-from streams.decide.detect import Asked, asked_of
+from streams.decide.detect import Asked, asked_of, name_of
 from streams.decide.detect.care import is_care, windows_in_period
 from streams.decide.groups import key_of
 from streams.decide.keys import BucketKey, MonitorKey
@@ -136,7 +136,9 @@ def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
             name: subjects.of(latest.policy, latest.reference, whole=False, key=name)
             for name in whole.policy.slices
         }
-        names = {name: _names(asked(subject)) for name, subject in kinds.items()}
+        names = {
+            name: {name_of(one.test) for one in asked(subject)} for name, subject in kinds.items()
+        }
         # A contract on rows has no share and spends nothing.
         tests = {key: one for key, one in own.items() if one.share > 0.0 or one.spent > 0.0}
         now = {key: one for key, one in tests.items() if _is_asked(key, names)}
@@ -145,10 +147,6 @@ def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
         care = windows_in_period(whole.policy)
         books.append(_Book(whole.policy, tests, _shares(now), retired, windows, care))
     return books
-
-
-def _names(asked: Sequence[Asked]) -> set[Name]:
-    return {(one.test.detector, one.test.metric, one.test.feature) for one in asked}
 
 
 def _is_asked(key: MonitorKey, names: Mapping[str, set[Name]]) -> bool:

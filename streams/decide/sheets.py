@@ -11,10 +11,10 @@ import numpy as np
 from detectors.arrays import FloatArray, as_floats
 from schemas.summaries import Part
 from streams.decide.budget import HIGHEST, of_stream
-from streams.decide.detect import Asked, DriftTest, EmbeddingTest, rules_of
+from streams.decide.detect import Asked, DriftTest, EmbeddingTest, name_of, rules_of
 from streams.decide.detect.care import is_care
 from streams.decide.detect.roster import LEAST, MOST, Roster, shape_of
-from streams.decide.keys import MonitorKey, StreamKey
+from streams.decide.keys import MonitorKey, Name, StreamKey
 from streams.decide.subject import Subject
 
 STREAMS = 1 << 16
@@ -45,7 +45,7 @@ class Sheet:
             one.test for one in self.usual if isinstance(one.test, DriftTest | EmbeddingTest)
         )
         self._fractions = as_floats([one.fraction for one in self.usual])
-        self._names = [(x.test.detector, x.test.metric, x.test.feature) for x in self.usual]
+        self._names = [name_of(one.test) for one in self.usual]
         self._shares: tuple[float, Shares] = (-1.0, Shares((), ()))
         self._drifting = [isinstance(x.test, DriftTest | EmbeddingTest) for x in self.usual]
         fixed = [
@@ -97,6 +97,7 @@ class Sheets:
     def __init__(self, asked: Callable[[Subject], Sequence[Asked]]) -> None:
         self._asked = asked
         self._known: dict[tuple[Subject, Part], Sheet] = {}
+        self._names: dict[Subject, frozenset[Name]] = {}
         self._budgets: dict[tuple[Subject, bool, int, int], float] = {}
 
     def of(self, subject: Subject, part: Part) -> Sheet:
@@ -109,6 +110,14 @@ class Sheets:
             )
             sheet = self._known[subject, part] = Sheet(subject, tests, rules)
         return sheet
+
+    def names(self, subject: Subject) -> frozenset[Name]:
+        """Every test of a stream, and every contract beside them."""
+        found = self._names.get(subject)
+        if found is None:
+            every = (*self._asked(subject), *rules_of(subject))
+            found = self._names[subject] = frozenset(name_of(one.test) for one in every)
+        return found
 
     def budget(self, subject: Subject, segment: str, versions: int, segments: int) -> float:
         """`streams.decide.budget.of_stream` of a segment's stream."""

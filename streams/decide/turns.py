@@ -13,7 +13,7 @@ from streams.decide import budget, groups, merge
 from streams.decide.alerts import life as alerts
 from streams.decide.alerts.events import key_of
 from streams.decide.alerts.held import Records, note
-from streams.decide.detect import Evidence, rules_of
+from streams.decide.detect import Evidence
 from streams.decide.detect.care import is_care
 from streams.decide.due import Cohort, Due, cohort, version_of
 from streams.decide.keys import WindowKey
@@ -119,10 +119,9 @@ class Turns:
             return []
         subject = self._records.subject_of(window)
         seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
-        asked = (*self._records.asked_of(subject), *rules_of(subject))
         now = alerts.Occasion(window, seen, due_ms, cut)
         cared = care.retire(self._state, now, part, self._care_of(window, subject))
-        return cared + alerts.retire(self._state, now, part, asked)
+        return cared + alerts.retire(self._state, now, part, self._sheets.names(subject))
 
     def _cares(self, window: WindowKey, subject: Subject) -> bool:
         """Whether a window is in hyper-care; its tests start anew with it."""

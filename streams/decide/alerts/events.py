@@ -9,7 +9,7 @@ from schemas.alerts import Alert, AlertAction, Severity
 from schemas.ids import content_id
 from schemas.predictions import Arm
 from streams.decide import sentences
-from streams.decide.detect import Evidence, Reading, SequentialTest
+from streams.decide.detect import Evidence, Reading, SequentialTest, name_of
 from streams.decide.keys import MonitorKey, WindowKey
 from streams.decide.memory import MonitorState, OpenAlert
 from streams.decide.subject import Subject
@@ -53,7 +53,7 @@ class Said:
 
 def key_of(test: SequentialTest, window: WindowKey) -> MonitorKey:
     """Where the memory of a test of a stream is kept."""
-    return MonitorKey(*window[:4], test.detector, test.metric, test.feature)
+    return MonitorKey(*window[:4], *name_of(test))
 
 
 def alert_id(test: SequentialTest, window: WindowKey) -> str:
@@ -61,9 +61,7 @@ def alert_id(test: SequentialTest, window: WindowKey) -> str:
     return content_id(
         "alert",
         *window.stream,
-        test.detector,
-        test.metric,
-        test.feature,
+        *name_of(test),
         window.start_ms,
         window.policy,
     )

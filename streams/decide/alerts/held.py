@@ -13,7 +13,7 @@ from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
 from streams.decide import groups, merge
-from streams.decide.detect import Asked, Evidence, SequentialTest
+from streams.decide.detect import Asked, Evidence, SequentialTest, name_of
 from streams.decide.keys import Name, StreamKey, Version, WindowKey
 from streams.decide.measure.awaited import awaited
 from streams.decide.measure.fairness import Beside
@@ -91,9 +91,7 @@ class Records:
         """The tests of a stream that late labels may revise, by detector, metric and feature."""
         if subject not in self.known:
             self.known[subject] = {
-                (one.test.detector, one.test.metric, one.test.feature): one
-                for one in self.asked_of(subject)
-                if is_revised(one.test)
+                name_of(one.test): one for one in self.asked_of(subject) if is_revised(one.test)
             }
         return self.known[subject]
 

@@ -9,14 +9,13 @@ import msgspec
 from schemas.alerts import Alert
 from schemas.summaries import Part
 from streams.decide.alerts.base import anew
-from streams.decide.alerts.events import Occasion, key_of, superseded
-from streams.decide.detect import Asked
+from streams.decide.alerts.events import Occasion, superseded
 from streams.decide.groups import key_of as slice_of
-from streams.decide.keys import MonitorKey
+from streams.decide.keys import MonitorKey, Name
 from streams.decide.state import State
 
 
-def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) -> list[Alert]:
+def retire(state: State, now: Occasion, part: Part, asked: Collection[Name]) -> list[Alert]:
     """Close the alerts of tests that the policy and reference of a window ask no more.
 
     Parameters
@@ -24,17 +23,16 @@ def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) ->
     part
         Of which part of a pane the window is due: labels come later than inputs.
     asked
-        Every test of the window's stream.
+        Every test and contract of the window's stream.
     """
     window = now.window
-    still = {key_of(one.test, window) for one in asked}
     closed: list[Alert] = []
     for key in state.tests.open_in(window.stream):
         known = state.tests.get(key)
         if known is None or known.alert is None or known.part is not part:
             continue
         same = (known.policy, known.reference) == (window.policy, window.reference)
-        if same or known.start_ms >= window.start_ms or not _is_dropped(key, now, still):
+        if same or known.start_ms >= window.start_ms or not _is_dropped(key, now, asked):
             continue
         if not known.alert.pending:
             closed.append(superseded(key, known, known.alert, now))
@@ -52,10 +50,10 @@ def retire(state: State, now: Occasion, part: Part, asked: Collection[Asked]) ->
     return closed
 
 
-def _is_dropped(key: MonitorKey, now: Occasion, asked: Collection[MonitorKey]) -> bool:
+def _is_dropped(key: MonitorKey, now: Occasion, asked: Collection[Name]) -> bool:
     """Whether a test is not among those of a stream; or its segment not among those of a policy,
     which shows in the stream of all."""
     if key.segment == now.window.segment:
-        return key not in asked
+        return key.name not in asked
     slices = now.subject.policy.slices
     return now.window.segment == "" and slice_of(key.segment) not in slices

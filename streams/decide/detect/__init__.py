@@ -24,6 +24,7 @@ from streams.decide.detect.contract import (
     SequentialTest,
     Step,
     at_places,
+    name_of,
 )
 from streams.decide.detect.crowded import CrowdedTest, crowded_tests
 from streams.decide.detect.drift import DriftTest
@@ -57,6 +58,7 @@ __all__ = [
     "StrayTest",
     "asked_of",
     "bet_each",
+    "name_of",
     "recover_each",
     "rules_of",
     "tests_of",

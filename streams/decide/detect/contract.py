@@ -10,6 +10,7 @@ from detectors.quantities import Sums, sums_of
 from detectors.summary import Ints
 from schemas.alerts import Severity
 from schemas.summaries import Part
+from streams.decide.keys import Name
 from streams.decide.measure.fairness import Beside
 from streams.decide.measure.interval import Reading
 from streams.decide.measure.labels import BESIDE, sums_beside
@@ -25,6 +26,7 @@ __all__ = [
     "SequentialTest",
     "Step",
     "at_places",
+    "name_of",
 ]
 
 ALPHA_RECOVERY = 0.05
@@ -82,6 +84,11 @@ class Evidence:
                 self.subject.inputs, self.served, self.subject.labels, self.vector, metric
             )
         return sums_of(self.subject.layout(part), self.vector, metric, feature)
+
+
+def name_of(test: SequentialTest) -> Name:
+    """What a test is called among those of its stream."""
+    return test.detector, test.metric, test.feature
 
 
 class Bet(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 from detectors.arrays import FloatArray
 from detectors.bets.grid import K
 from streams.decide.detect import drift, limit
-from streams.decide.detect.contract import Evidence, SequentialTest
+from streams.decide.detect.contract import Evidence, SequentialTest, name_of
 from streams.decide.detect.drift import DriftTest
 from streams.decide.detect.gather import Gathered, Many, Steps
 from streams.decide.detect.limit import LimitTest
@@ -65,7 +65,7 @@ class Roster:
                 groups[shape].append(one)
         order = [one for own in groups.values() for one in own]
         self.numbers = tuple(number for number, _, _ in order)
-        self.names = tuple((x.detector, x.metric, x.feature) for _, x, _ in order)
+        self.names = tuple(name_of(test) for _, test, _ in order)
         self.questions = tuple(question for _, _, question in order)
         self.widths = tuple(shape.width for shape, own in groups.items() for _ in own)
         sections: list[Section] = []
