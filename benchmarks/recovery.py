@@ -50,7 +50,7 @@ POLICY = Policy.model_validate(
 def main() -> None:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery", description=__doc__)
-    parser.add_argument("--pending", type=int, default=1_000_000)
+    parser.add_argument("--pending", type=int, default=4_000_000)
     parser.add_argument(
         "--rate", type=float, default=5_000, help="predictions a second, and truths"
     )

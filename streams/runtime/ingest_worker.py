@@ -48,6 +48,7 @@ class _Owned:
         self.silence = silence
         self.changed = False
         self.read_ms: int | None = None
+        self.early = 0.0
 
 
 class IngestWorker:
@@ -132,8 +133,14 @@ class IngestWorker:
         for number, own in self._owned.items():
             state = own.shard.state
             predictions, feedback = ((topic, number) for topic in self._sources)
-            ahead_ms = state.feedback_ms - state.predictions_ms
-            self._alignment.follow(feedback, predictions, ahead_ms=ahead_ms)
+            self._alignment.follow(
+                feedback,
+                predictions,
+                feedback_ms=state.feedback_ms,
+                predictions_ms=state.predictions_ms,
+                early=own.early,
+            )
+            own.early = 0.0
 
     def _take(self, records: Records) -> None:
         """Give records of one topic to their shard."""
@@ -142,7 +149,9 @@ class IngestWorker:
         owned.changed = True
         of_feedback = records.topic == self._sources[1]
         owned.silence.heard(feedback=of_feedback)
-        if not of_feedback:
+        if of_feedback:
+            owned.early = owned.shard.early / len(records)
+        else:
             owned.read_ms = records.timestamps_ms[-1]
         self._metrics.inc(catalogue.RECORDS, len(records), topic=records.topic)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import pytest
 
 from benchmarks import events
 from schemas import topics
+from streams.ingest.feedback import Feedback
+from streams.records import Records
 from streams.runtime import catalogue
+from streams.runtime.alignment import EARLY, Alignment
 from streams.runtime.announce import activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.ingest_worker import IngestWorker
 from streams.runtime.local import LocalTransport
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
+from streams.runtime.transport import TopicPartition
 
 ROWS = 4_000
 
@@ -60,6 +65,111 @@ def test_feedback_waits_until_its_predictions_have_been_read(settings: Settings)
     assert joined == ROWS // EACH
     committed = transport.committed(settings.prefix + "kittiwake-ingest", [(feedback, 0)])
     assert committed[feedback, 0] == ROWS // EACH
+
+
+def test_feedback_that_follows_at_once_is_seldom_put_aside(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each truth comes two predictions later, and is read in far larger steps."""
+    early = []
+    take = Feedback.take
+
+    def counted(self: Feedback, records: Records) -> None:
+        take(self, records)
+        early.append(self.early)
+
+    monkeypatch.setattr(Feedback, "take", counted)
+    transport, metrics = LocalTransport(), Metrics("ingest")
+    transport.ensure_topics(settings.topics())
+    sender = transport.sender()
+    activate(sender, settings, events.POLICY, events.reference())
+    truths = islice(events.feedback(settings, ROWS, step_ms=300_000), 0, None, EACH)
+    for message in (*truths, *events.predictions(settings, ROWS, step_ms=300_000)):
+        sender.send(message)
+    sender.close()
+    worker = IngestWorker(
+        transport=transport, settings=settings, clock=ManualClock(), metrics=metrics
+    )
+    while worker.step():
+        pass
+    worker.checkpoint()
+    worker.close()
+    assert metrics.value(catalogue.JOINED, model=events.MODEL) == ROWS // EACH
+    assert sum(early) <= ROWS // EACH // 5
+
+
+class Anywhere:
+    """A rebalance that goes on from what was committed."""
+
+    def assigned(
+        self,
+        partitions: Sequence[TopicPartition],
+        committed: Mapping[TopicPartition, int | None],
+    ) -> Mapping[TopicPartition, int]:
+        return {}
+
+    def revoked(self, partitions: Sequence[TopicPartition]) -> None: ...
+
+    def lost(self, partitions: Sequence[TopicPartition]) -> None: ...
+
+
+def test_feedback_is_paused_only_while_it_comes_early(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until predictions lead by as much as it moves on in a step, or are all read."""
+    transport = LocalTransport()
+    transport.ensure_topics(settings.topics())
+    feedback, predictions = (
+        (settings.topic(topic), 0) for topic in (topics.FEEDBACK, topics.PREDICTIONS)
+    )
+    sender = transport.sender()
+    for message in (*events.feedback(settings, 3), *events.predictions(settings, 3)):
+        sender.send(message)
+    sender.close()
+    member = transport.member(
+        group="g", topics=[feedback[0], predictions[0]], rebalance=Anywhere(), transactional_id="t"
+    )
+    alignment, paused = Alignment(member), set()
+    pause, resume = member.pause, member.resume
+    monkeypatch.setattr(member, "pause", lambda some: (pause(some), paused.update(some)))
+    monkeypatch.setattr(
+        member, "resume", lambda some: (resume(some), paused.difference_update(some))
+    )
+
+    def follow(feedback_ms: int, predictions_ms: int, early: float) -> bool:
+        alignment.follow(
+            feedback,
+            predictions,
+            feedback_ms=feedback_ms,
+            predictions_ms=predictions_ms,
+            early=early,
+        )
+        return feedback in paused
+
+    member.poll(max_records=1, timeout_ms=0)
+    assert follow(0, 0, 0.0)
+    assert follow(0, 0, 0.0)
+    assert not follow(0, 1_000, 0.0)
+    assert follow(90_000, 1_000, 0.0)
+    assert follow(90_000, 179_999, 0.0)
+    assert not follow(90_000, 180_000, 0.0)
+    assert not follow(100_000, 180_000, 0.0)
+    assert follow(141_000, 180_000, 0.0)
+    assert not follow(141_000, 182_000, 0.0)
+    while member.poll(max_records=10, timeout_ms=0):
+        pass
+    assert not follow(190_000, 185_000, 1.0)
+    sender = transport.sender()
+    for message in events.predictions(settings, 2):
+        sender.send(message)
+    sender.close()
+    member.poll(max_records=1, timeout_ms=0)
+    assert not follow(200_000, 185_000, EARLY)
+    assert follow(200_000, 185_000, 2 * EARLY)
+    while member.poll(max_records=10, timeout_ms=0):
+        pass
+    assert not follow(200_000, 185_000, 0.0)
+    member.close()
 
 
 def test_feedback_alone_is_read_to_its_end(settings: Settings) -> None:
