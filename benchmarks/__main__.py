@@ -53,7 +53,7 @@ PARTS = (
     Part("decide", "", 300, "--windows 1 --only 'many tests'", 45),
     Part("pending", "", 180, "--pending 300000 --events 50000 --runs 2", 60),
     Part("latency", "", 120, "--models 20 --windows 2 --rate 1000", 60),
-    Part("recovery", "", 110, "--pending 50000 --rate 1000 --runs 1", 90),
+    Part("recovery", "", 160, "--pending 50000 --rate 1000 --runs 1", 90),
     Part("backtest", "", 45, "--events 50000 --runs 1", 45),
     Part("scale", "", 250, "--events 10000 --runs 1", 110),
     Part(

@@ -219,12 +219,11 @@ def step_all(many: Many) -> Steps:
 def _increments_each(sums: ManySums, limits: FloatArray, below: BoolArray) -> FloatArray:
     """Increments (N, K) of bets on means beyond limits, and below them where true."""
     increments = np.empty((below.size, K))
-    sides: tuple[Side, ...] = ("above", "below")
-    for squares in (False, True):
-        for side in sides:
-            rows = np.flatnonzero((sums.squares == squares) & (below == (side == "below")))
-            if rows.size:
-                increments[rows] = _increments(sums.of(rows), limits[rows], side)
+    kinds = 2 * sums.squares + below
+    for kind in set(kinds.tolist()):
+        (rows,) = (kinds == kind).nonzero()
+        side: Side = "below" if kind % 2 else "above"
+        increments[rows] = _increments(sums.of(rows), limits[rows], side)
     return increments
 
 
