@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from benchmarks import events
 from schemas import topics
 from streams.ingest.feedback import Feedback
-from streams.records import Records
+from streams.records import Message, Records
 from streams.runtime import catalogue
 from streams.runtime.alignment import EARLY, Alignment
 from streams.runtime.announce import activate
@@ -20,7 +20,7 @@ from streams.runtime.ingest_worker import IngestWorker
 from streams.runtime.local import LocalTransport
 from streams.runtime.metrics import Metrics
 from streams.runtime.settings import Settings
-from streams.runtime.transport import TopicPartition
+from tests.support.rebalance import Anywhere
 
 ROWS = 4_000
 
@@ -34,21 +34,31 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path, shards=1, poll_records=ROWS // 100, poll_ms=0)
 
 
-def test_feedback_waits_until_its_predictions_have_been_read(settings: Settings) -> None:
-    """All of it is there from the start, a day of predictions too; none is put aside."""
-    transport, metrics = LocalTransport(), Metrics("ingest")
+def filled(settings: Settings, messages: Iterable[Message]) -> LocalTransport:
+    """A log with a policy and these messages."""
+    transport = LocalTransport()
     transport.ensure_topics(settings.topics())
     sender = transport.sender()
     activate(sender, settings, events.POLICY, events.reference())
-    # A prediction each 20 s, and each truth 10 minutes after it.
-    for message in islice(events.feedback(settings, ROWS, step_ms=20_000), 0, None, EACH):
-        sender.send(message)
-    for message in events.predictions(settings, ROWS, step_ms=20_000):
+    for message in messages:
         sender.send(message)
     sender.close()
-    worker = IngestWorker(
+    return transport
+
+
+def worker_of(settings: Settings, transport: LocalTransport, metrics: Metrics) -> IngestWorker:
+    return IngestWorker(
         transport=transport, settings=settings, clock=ManualClock(), metrics=metrics
     )
+
+
+def test_feedback_waits_until_its_predictions_have_been_read(settings: Settings) -> None:
+    """All of it is there from the start, a day of predictions too; none is put aside."""
+    # A prediction each 20 s, and each truth 10 minutes after it.
+    truths = islice(events.feedback(settings, ROWS, step_ms=20_000), 0, None, EACH)
+    predicted = events.predictions(settings, ROWS, step_ms=20_000)
+    transport, metrics = filled(settings, (*truths, *predicted)), Metrics("ingest")
+    worker = worker_of(settings, transport, metrics)
     feedback, predictions = (
         settings.topic(topic) for topic in (topics.FEEDBACK, topics.PREDICTIONS)
     )
@@ -79,17 +89,10 @@ def test_feedback_that_follows_at_once_is_seldom_put_aside(
         early.append(self.early)
 
     monkeypatch.setattr(Feedback, "take", counted)
-    transport, metrics = LocalTransport(), Metrics("ingest")
-    transport.ensure_topics(settings.topics())
-    sender = transport.sender()
-    activate(sender, settings, events.POLICY, events.reference())
     truths = islice(events.feedback(settings, ROWS, step_ms=300_000), 0, None, EACH)
-    for message in (*truths, *events.predictions(settings, ROWS, step_ms=300_000)):
-        sender.send(message)
-    sender.close()
-    worker = IngestWorker(
-        transport=transport, settings=settings, clock=ManualClock(), metrics=metrics
-    )
+    predicted = events.predictions(settings, ROWS, step_ms=300_000)
+    metrics = Metrics("ingest")
+    worker = worker_of(settings, filled(settings, (*truths, *predicted)), metrics)
     while worker.step():
         pass
     worker.checkpoint()
@@ -98,34 +101,15 @@ def test_feedback_that_follows_at_once_is_seldom_put_aside(
     assert sum(early) <= ROWS // EACH // 5
 
 
-class Anywhere:
-    """A rebalance that goes on from what was committed."""
-
-    def assigned(
-        self,
-        partitions: Sequence[TopicPartition],
-        committed: Mapping[TopicPartition, int | None],
-    ) -> Mapping[TopicPartition, int]:
-        return {}
-
-    def revoked(self, partitions: Sequence[TopicPartition]) -> None: ...
-
-    def lost(self, partitions: Sequence[TopicPartition]) -> None: ...
-
-
 def test_feedback_is_paused_only_while_it_comes_early(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until predictions lead by as much as it moves on in a step, or are all read."""
-    transport = LocalTransport()
-    transport.ensure_topics(settings.topics())
     feedback, predictions = (
         (settings.topic(topic), 0) for topic in (topics.FEEDBACK, topics.PREDICTIONS)
     )
-    sender = transport.sender()
-    for message in (*events.feedback(settings, 3), *events.predictions(settings, 3)):
-        sender.send(message)
-    sender.close()
+    some = (*events.feedback(settings, 3), *events.predictions(settings, 3))
+    transport = filled(settings, some)
     member = transport.member(
         group="g", topics=[feedback[0], predictions[0]], rebalance=Anywhere(), transactional_id="t"
     )
@@ -174,16 +158,9 @@ def test_feedback_is_paused_only_while_it_comes_early(
 
 def test_feedback_alone_is_read_to_its_end(settings: Settings) -> None:
     """Where predictions have all been read, it waits for none."""
-    transport, metrics = LocalTransport(), Metrics("ingest")
-    transport.ensure_topics(settings.topics())
-    sender = transport.sender()
-    activate(sender, settings, events.POLICY, events.reference())
-    for message in events.feedback(settings, ROWS, step_ms=20_000):
-        sender.send(message)
-    sender.close()
-    worker = IngestWorker(
-        transport=transport, settings=settings, clock=ManualClock(), metrics=metrics
-    )
+    metrics = Metrics("ingest")
+    truths = events.feedback(settings, ROWS, step_ms=20_000)
+    worker = worker_of(settings, filled(settings, truths), metrics)
     while worker.step():
         pass
     assert metrics.value(catalogue.RECORDS, topic=settings.topic(topics.FEEDBACK)) == ROWS

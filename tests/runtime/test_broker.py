@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,24 +21,7 @@ from streams.runtime.broker_files import (
 )
 from streams.runtime.kafka import KafkaTransport
 from streams.runtime.kafka_member import KafkaMember
-from streams.runtime.transport import TopicPartition
-
-
-class Anywhere:
-    """A rebalance that starts at the committed offset."""
-
-    def assigned(
-        self,
-        partitions: Sequence[TopicPartition],
-        committed: Mapping[TopicPartition, int | None],
-    ) -> Mapping[TopicPartition, int]:
-        return {}
-
-    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        return
-
-    def lost(self, partitions: Sequence[TopicPartition]) -> None:
-        return
+from tests.support.rebalance import Anywhere
 
 
 def test_changed_jar_is_named(tmp_path: Path) -> None:

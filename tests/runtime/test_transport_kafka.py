@@ -19,27 +19,11 @@ from streams.runtime.kafka import KafkaTransport
 from streams.runtime.kafka_errors import FENCED, REFUSED, UNAVAILABLE, mapped
 from streams.runtime.kafka_member import KafkaMember
 from streams.runtime.transport import TopicPartition
+from tests.support.rebalance import Anywhere
 
 PATIENCE_S = 60
 HEARTBEAT_S = 3
 """At most, between two heartbeats of a member."""
-
-
-class Anywhere:
-    """A rebalance that starts at the committed offset."""
-
-    def assigned(
-        self,
-        partitions: Sequence[TopicPartition],
-        committed: Mapping[TopicPartition, int | None],
-    ) -> Mapping[TopicPartition, int]:
-        return {}
-
-    def revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        return
-
-    def lost(self, partitions: Sequence[TopicPartition]) -> None:
-        return
 
 
 @pytest.fixture

@@ -158,9 +158,8 @@ def recover_all(alerts: Sequence[Recovering]) -> list[Recovery | None]:
     live = np.flatnonzero(n[:, TOTAL] > 0.0).tolist()
     if not live:
         return [None] * len(alerts)
-    shown = [(TOTAL, SLOPE) if leading[i] <= SLOPE else (TOTAL, SLOPE, leading[i]) for i in live]
-    rows = np.repeat(live, [len(components) for components in shown])
-    columns = [component for components in shown for component in components]
+    parts = [[TOTAL, SLOPE] if leading[i] <= SLOPE else [TOTAL, SLOPE, leading[i]] for i in live]
+    rows, columns = np.repeat(live, list(map(len, parts))), np.concatenate(parts)
     count, total, squares = (sums[rows, columns] for sums in (n, d, v))
     clear = [
         _clear(test.tau, alert.seen.subject) for test, alert in zip(tests, alerts, strict=True)
@@ -170,13 +169,13 @@ def recover_all(alerts: Sequence[Recovering]) -> list[Recovery | None]:
     above = bounded.increments(n=count, s=total, q=squares, m=-tau, lo=-1.0, side="above")
     before = [
         alerts[i].recovery[MEMORY * bet : MEMORY * (bet + 1)]
-        for i, components in zip(live, shown, strict=True)
-        for bet in range(2 * len(components))
+        for i, own in zip(live, parts, strict=True)
+        for bet in range(2 * len(own))
     ]
     after = iter(reverse_each(before, as_floats(np.stack([below, above], axis=1).reshape(-1, K))))
     found = [
-        (i, _recovered(alerts[i], list(islice(after, 2 * len(components)))))
-        for i, components in zip(live, shown, strict=True)
+        (i, _recovered(alerts[i], list(islice(after, 2 * len(own)))))
+        for i, own in zip(live, parts, strict=True)
     ]
     return at_places(len(alerts), found)
 
