@@ -61,10 +61,10 @@ def increments(
     require_open("m", limit, low=lo, high=hi)
     count, total, squares = as_floats(n), as_floats(s), as_floats(q)
     gain = total - count * limit
-    spread = squares - 2.0 * limit * total + count * limit**2
+    spread = squares - 2.0 * limit * total + count * (limit * limit)
     room = limit - lo if side == "above" else hi - limit
     if side == "below":
         gain = -gain
     scaled_gain = (gain / room)[..., None]
-    scaled_spread = (spread / room**2)[..., None]
+    scaled_spread = (spread / (room * room))[..., None]
     return as_floats(FRACTIONS * scaled_gain - psi(FRACTIONS) * scaled_spread)

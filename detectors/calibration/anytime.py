@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -108,6 +109,7 @@ class CalibrationSums:
             require_finite(field.name, values)
 
 
+@cache
 def log_weights(bins: int) -> FloatArray:
     """Log of the weight of each bet: 1/8 for each sign of the total and of the slope, the other
     half for the bins. Shape (bins + 2, 1, 1)."""

@@ -15,7 +15,7 @@ from schemas.errors import ConfigurationError
 _NUMBER = np.dtype("<f8")
 
 FEW = 200
-"""So many shares are sooner taken one by one than sorted first."""
+"""Fewer shares than this are sooner taken one by one than sorted first."""
 
 
 class BettingBank(Generic[Sums]):
@@ -123,7 +123,7 @@ class BettingBank(Generic[Sums]):
 def log_shares(share: ArrayLike) -> FloatArray:
     """Logs of shares of the budget, with a last axis for the bets.
 
-    Many tests mostly have a few shares, so each is taken once.
+    Many tests mostly have a few shares, so of many each is taken once.
 
     Raises
     ------

@@ -16,7 +16,7 @@ _VALUES: dict[int, np.dtype[np.signedinteger]] = {
 
 
 class Entries(msgspec.Struct, frozen=True, array_like=True):
-    """``n`` places, in order, and what stands there; both as wide as the largest needs."""
+    """``n`` places in order, each once, and what is there; both as wide as the largest needs."""
 
     n: int
     places: bytes

@@ -44,12 +44,9 @@ class Feedback:
     def __init__(self, context: Context, pairing: Pairing) -> None:
         self._context = context
         self._pairing = pairing
-        self.early = 0
-        """Rows of the records taken last that came before their predictions."""
 
     def take(self, records: Records) -> None:
         """Take records of the feedback topic in order of offset."""
-        self.early = 0
         rows, beats, dead = rows_of(records)
         times = timed(
             rows.times_ms,
@@ -203,7 +200,6 @@ class Feedback:
                 self._context.notes.reviews.append(asked)
 
     def _wait(self, place: bytes, feedback: Sequence[Waiting]) -> None:
-        self.early += len(feedback)
         (known,) = self._context.store.get_many([place])
         every = unpack_waiting(known) if known is not None else []
         before = len(every)

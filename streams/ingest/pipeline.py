@@ -94,11 +94,6 @@ class Shard:
         """Memory that what was read since the last checkpoint takes, in bytes."""
         return self._context.panes.held_bytes
 
-    @property
-    def early(self) -> int:
-        """Rows of the feedback that was taken last which came before their predictions."""
-        return self._feedback.early
-
     def apply(self, records: Iterable[Record]) -> None:
         """Take records of both topics, each topic in order of offset; seen offsets are skipped."""
         for columns in columns_of(records):

@@ -2,10 +2,9 @@
 
 When a shard is behind, its feedback, of which there is less, is read to the end first, and each
 row whose prediction is not there yet is put aside and taken up again, at five times the cost. So
-a shard that has just come reads predictions first, and feedback is paused whenever these are not
-ahead of it by as much as it moves on in one step, until all of them have been read. From then on
-it is not paused, unless much of it comes early again. Nothing is changed by it but the order in
-which the two are read, and that does not matter to the join.
+while more predictions are left than one step reads, a partition of feedback is paused whenever
+these are not ahead of it by as much as it moves on in a step. Nothing is changed by it but the
+order in which the two are read, and that does not matter to the join.
 """
 
 from __future__ import annotations
@@ -15,70 +14,64 @@ from typing import Final
 from streams.ingest.admit.watermark import BEFORE_ALL
 from streams.runtime.transport import Member, TopicPartition
 
-EARLY: Final = 0.1
-"""Share of early feedback up to which nothing is done: for some no prediction ever comes."""
+LEAD_MS: Final = 60_000
+"""Most that predictions are let ahead: labels of a shard that stays behind are not held longer."""
 
 
 class Alignment:
-    """The partitions of feedback of a member that are paused because they came early."""
+    """The partitions of feedback of a member that are paused until their predictions are ahead.
 
-    def __init__(self, member: Member) -> None:
+    Parameters
+    ----------
+    member
+        Whose partitions they are.
+    step_records
+        Most records that one step reads.
+    """
+
+    def __init__(self, member: Member, *, step_records: int) -> None:
         self._member = member
-        self._held: dict[TopicPartition, int] = {}
-        self._behind: set[TopicPartition] = set()
+        self._step_records = step_records
+        self._held: set[TopicPartition] = set()
         self._reached_ms: dict[TopicPartition, int] = {}
         self._stride_ms: dict[TopicPartition, int] = {}
 
     def follow(
-        self,
-        feedback: TopicPartition,
-        predictions: TopicPartition,
-        *,
-        feedback_ms: int,
-        predictions_ms: int,
-        early: float,
+        self, feedback: TopicPartition, *, feedback_ms: int, predictions_ms: int, lag: int
     ) -> None:
-        """Pause feedback, or resume it.
+        """Pause a partition of feedback, or resume it.
 
         Parameters
         ----------
-        feedback, predictions
-            The two partitions of a shard.
+        feedback
+            The partition.
         feedback_ms, predictions_ms
-            Their watermarks.
-        early
-            Share of the feedback just read that came before its prediction.
+            The watermarks of its shard.
+        lag
+            Predictions of the shard that are left to read.
         """
-        new = feedback not in self._reached_ms
-        stride_ms = self._stride(feedback, feedback_ms)
-        ahead_ms, at_end = feedback_ms - predictions_ms, self._member.at_end(predictions)
-        if at_end:
-            self._behind.discard(feedback)
-        elif new or (early > EARLY and ahead_ms > 0):
-            self._behind.add(feedback)
-        overtakes = ahead_ms > -stride_ms
-        if feedback in self._held:
-            came = predictions_ms > self._held[feedback]
-            if at_end or (came and not overtakes):
-                del self._held[feedback]
-                self._member.resume([feedback])
-        elif feedback in self._behind and (new or overtakes):
-            self._held[feedback] = predictions_ms
+        lead_ms = predictions_ms - feedback_ms
+        wait = lag > self._step_records and lead_ms <= self._stride(feedback, feedback_ms)
+        if wait and feedback not in self._held:
+            self._held.add(feedback)
             self._member.pause([feedback])
+        elif not wait and feedback in self._held:
+            self._held.discard(feedback)
+            self._member.resume([feedback])
 
     def _stride(self, feedback: TopicPartition, feedback_ms: int) -> int:
-        """How far feedback moves on in a step: the most of late, the step before counts half."""
+        """How far feedback moves on in a step: the last one in which it moved, or half of the
+        estimate before, if that is more."""
         before_ms = self._reached_ms.get(feedback, BEFORE_ALL)
         self._reached_ms[feedback] = feedback_ms
         stride_ms = self._stride_ms.get(feedback, 0)
         if before_ms != BEFORE_ALL and feedback_ms > before_ms:
-            stride_ms = max(feedback_ms - before_ms, stride_ms // 2)
+            stride_ms = min(max(feedback_ms - before_ms, stride_ms // 2), LEAD_MS)
         self._stride_ms[feedback] = stride_ms
         return stride_ms
 
     def forget(self) -> None:
         """All partitions have been resumed, or are gone."""
         self._held.clear()
-        self._behind.clear()
         self._reached_ms.clear()
         self._stride_ms.clear()

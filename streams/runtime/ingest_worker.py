@@ -48,7 +48,6 @@ class _Owned:
         self.silence = silence
         self.changed = False
         self.read_ms: int | None = None
-        self.early = 0.0
 
 
 class IngestWorker:
@@ -93,7 +92,7 @@ class IngestWorker:
             transactional_id=f"{settings.prefix}{GROUP}-{settings.worker}",
         )
         self._commits = Commits(self._member, metrics)
-        self._alignment = Alignment(self._member)
+        self._alignment = Alignment(self._member, step_records=settings.poll_records)
         self._appetite = Appetite(
             most_records=settings.poll_records, most_bytes=settings.poll_bytes
         )
@@ -130,17 +129,16 @@ class IngestWorker:
         return bool(fetched) or self._commits.waiting
 
     def _align(self) -> None:
+        lag = self._member.lag()
         for number, own in self._owned.items():
             state = own.shard.state
             predictions, feedback = ((topic, number) for topic in self._sources)
             self._alignment.follow(
                 feedback,
-                predictions,
                 feedback_ms=state.feedback_ms,
                 predictions_ms=state.predictions_ms,
-                early=own.early,
+                lag=lag.get(predictions, 0),
             )
-            own.early = 0.0
 
     def _take(self, records: Records) -> None:
         """Give records of one topic to their shard."""
@@ -149,9 +147,7 @@ class IngestWorker:
         owned.changed = True
         of_feedback = records.topic == self._sources[1]
         owned.silence.heard(feedback=of_feedback)
-        if of_feedback:
-            owned.early = owned.shard.early / len(records)
-        else:
+        if not of_feedback:
             owned.read_ms = records.timestamps_ms[-1]
         self._metrics.inc(catalogue.RECORDS, len(records), topic=records.topic)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from benchmarks import events
+from benchmarks import events, messages
 from schemas import topics
+from streams.ingest.admit.watermark import BEFORE_ALL
 from streams.ingest.feedback import Feedback
-from streams.records import Message, Records
+from streams.ingest.store.pending import Waiting
+from streams.records import Message
 from streams.runtime import catalogue
-from streams.runtime.alignment import EARLY, Alignment
+from streams.runtime.alignment import Alignment
 from streams.runtime.announce import activate
 from streams.runtime.clock import ManualClock
 from streams.runtime.ingest_worker import IngestWorker
@@ -34,13 +36,13 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path, shards=1, poll_records=ROWS // 100, poll_ms=0)
 
 
-def filled(settings: Settings, messages: Iterable[Message]) -> LocalTransport:
+def filled(settings: Settings, every: Iterable[Message]) -> LocalTransport:
     """A log with a policy and these messages."""
     transport = LocalTransport()
     transport.ensure_topics(settings.topics())
     sender = transport.sender()
     activate(sender, settings, events.POLICY, events.reference())
-    for message in messages:
+    for message in every:
         sender.send(message)
     sender.close()
     return transport
@@ -81,16 +83,29 @@ def test_feedback_that_follows_at_once_is_seldom_put_aside(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each truth comes two predictions later, and is read in far larger steps."""
-    early = []
-    take = Feedback.take
+    aside = []
+    wait = Feedback._wait
 
-    def counted(self: Feedback, records: Records) -> None:
-        take(self, records)
-        early.append(self.early)
+    def counted(self: Feedback, place: bytes, feedback: Sequence[Waiting]) -> None:
+        aside.append(place)
+        wait(self, place, feedback)
 
-    monkeypatch.setattr(Feedback, "take", counted)
-    truths = islice(events.feedback(settings, ROWS, step_ms=300_000), 0, None, EACH)
-    predicted = events.predictions(settings, ROWS, step_ms=300_000)
+    monkeypatch.setattr(Feedback, "_wait", counted)
+    step_ms = 100
+    truths = [
+        messages.in_json(
+            settings.topic(topics.FEEDBACK),
+            events.key(row),
+            {
+                "prediction_id": events.key(row),
+                "model": events.MODEL,
+                "time": events.START_MS + (row + 2) * step_ms,
+                "label": True,
+            },
+        )
+        for row in range(0, ROWS, EACH)
+    ]
+    predicted = events.predictions(settings, ROWS, step_ms=step_ms)
     metrics = Metrics("ingest")
     worker = worker_of(settings, filled(settings, (*truths, *predicted)), metrics)
     while worker.step():
@@ -98,61 +113,47 @@ def test_feedback_that_follows_at_once_is_seldom_put_aside(
     worker.checkpoint()
     worker.close()
     assert metrics.value(catalogue.JOINED, model=events.MODEL) == ROWS // EACH
-    assert sum(early) <= ROWS // EACH // 5
+    assert len(aside) <= ROWS // EACH // 5
 
 
-def test_feedback_is_paused_only_while_it_comes_early(
+def test_feedback_is_paused_only_while_its_shard_is_behind(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until predictions lead by as much as it moves on in a step, or are all read."""
+    """Until predictions lead by as much as it moves on in a step, a minute at most, or one step
+    reads all that are left of them."""
     feedback, predictions = (
         (settings.topic(topic), 0) for topic in (topics.FEEDBACK, topics.PREDICTIONS)
     )
     some = (*events.feedback(settings, 3), *events.predictions(settings, 3))
-    transport = filled(settings, some)
-    member = transport.member(
+    member = filled(settings, some).member(
         group="g", topics=[feedback[0], predictions[0]], rebalance=Anywhere(), transactional_id="t"
     )
-    alignment, paused = Alignment(member), set()
+    alignment, paused = Alignment(member, step_records=10), set()
     pause, resume = member.pause, member.resume
     monkeypatch.setattr(member, "pause", lambda some: (pause(some), paused.update(some)))
     monkeypatch.setattr(
         member, "resume", lambda some: (resume(some), paused.difference_update(some))
     )
 
-    def follow(feedback_ms: int, predictions_ms: int, early: float) -> bool:
-        alignment.follow(
-            feedback,
-            predictions,
-            feedback_ms=feedback_ms,
-            predictions_ms=predictions_ms,
-            early=early,
-        )
+    def follow(feedback_ms: int, predictions_ms: int, lag: int = 11) -> bool:
+        alignment.follow(feedback, feedback_ms=feedback_ms, predictions_ms=predictions_ms, lag=lag)
         return feedback in paused
 
     member.poll(max_records=1, timeout_ms=0)
-    assert follow(0, 0, 0.0)
-    assert follow(0, 0, 0.0)
-    assert not follow(0, 1_000, 0.0)
-    assert follow(90_000, 1_000, 0.0)
-    assert follow(90_000, 179_999, 0.0)
-    assert not follow(90_000, 180_000, 0.0)
-    assert not follow(100_000, 180_000, 0.0)
-    assert follow(141_000, 180_000, 0.0)
-    assert not follow(141_000, 182_000, 0.0)
-    while member.poll(max_records=10, timeout_ms=0):
-        pass
-    assert not follow(190_000, 185_000, 1.0)
-    sender = transport.sender()
-    for message in events.predictions(settings, 2):
-        sender.send(message)
-    sender.close()
-    member.poll(max_records=1, timeout_ms=0)
-    assert not follow(200_000, 185_000, EARLY)
-    assert follow(200_000, 185_000, 2 * EARLY)
-    while member.poll(max_records=10, timeout_ms=0):
-        pass
-    assert not follow(200_000, 185_000, 0.0)
+    assert follow(BEFORE_ALL, BEFORE_ALL)
+    assert not follow(BEFORE_ALL, 1_000)
+    assert follow(1_000, 1_000)
+    assert not follow(1_000, 2_000)
+    assert follow(31_000, 2_000)
+    assert follow(31_000, 61_000)
+    assert not follow(31_000, 61_001)
+    assert follow(200_000, 61_001)
+    assert not follow(200_000, 260_001)
+    assert not follow(300_000, 260_001, lag=10)
+    assert follow(300_000, 260_001)
+    assert {record.topic for record in member.poll(max_records=9, timeout_ms=0)} == {predictions[0]}
+    assert not follow(300_000, 260_001, lag=0)
+    assert {record.topic for record in member.poll(max_records=9, timeout_ms=0)} == {feedback[0]}
     member.close()
 
 

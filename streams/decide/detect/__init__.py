@@ -176,6 +176,7 @@ def rules_of(subject: Subject) -> tuple[Asked, ...]:
 
 
 Look = TypeVar("Look", Bet, Recovering)
+"""A test about to look at a window."""
 
 
 class Asked(NamedTuple):
@@ -208,7 +209,9 @@ BANKS: Mapping[type[SequentialTest], Callable[[Sequence[Bet]], list[Step | None]
 """Kinds of tests of which many are stepped at once; any other is stepped one by one."""
 
 
-HEALERS: Mapping[type[SequentialTest], Callable[[Sequence[Recovering]], list[Recovery | None]]] = {
+RECOVERIES: Mapping[
+    type[SequentialTest], Callable[[Sequence[Recovering]], list[Recovery | None]]
+] = {
     LimitTest: limit.recover_all,
     Calibrated: calibration.recover_all,
 }
@@ -223,7 +226,7 @@ def bet_each(bets: Sequence[Bet]) -> list[Step | None]:
 def recover_each(alerts: Sequence[Recovering]) -> list[Recovery | None]:
     """`SequentialTest.recover` of many open alerts, all of one kind at once."""
     return _by_kind(
-        alerts, HEALERS, lambda one: one.test.recover(one.memory, one.recovery, one.seen)
+        alerts, RECOVERIES, lambda one: one.test.recover(one.memory, one.recovery, one.seen)
     )
 
 

@@ -162,7 +162,8 @@ def recover_all(alerts: Sequence[Recovering]) -> list[Recovery | None]:
     rows, columns = np.repeat(live, list(map(len, parts))), np.concatenate(parts)
     count, total, squares = (sums[rows, columns] for sums in (n, d, v))
     clear = [
-        _clear(test.tau, alert.seen.subject) for test, alert in zip(tests, alerts, strict=True)
+        clear_of(test.tau, alert.seen.subject.policy.alerting.clear, worse="above")
+        for test, alert in zip(tests, alerts, strict=True)
     ]
     tau = as_floats(clear)[rows]
     below = bounded.increments(n=count, s=total, q=squares, m=tau, lo=-1.0, side="below")
@@ -219,10 +220,6 @@ def _sums(
         _components(d, d.sum(axis=1), slope_d / rows),
         _components(v, v.sum(axis=1), slope_v / rows),
     )
-
-
-def _clear(tau: float, subject: Subject) -> float:
-    return clear_of(tau, subject.policy.alerting.clear, worse="above")
 
 
 def _wealth(memories: Sequence[bytes]) -> FloatArray:

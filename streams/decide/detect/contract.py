@@ -111,10 +111,11 @@ class Recovering(NamedTuple):
 
 
 Found = TypeVar("Found")
+"""What a test finds in a window."""
 
 
-def at_places(count: int, steps: Iterable[tuple[int, Found | None]]) -> list[Found | None]:
-    """The steps of so many tests, each at its place; None where there is none.
+def at_places(count: int, each: Iterable[tuple[int, Found | None]]) -> list[Found | None]:
+    """What so many tests found, each at its place; None where there is nothing.
 
     Examples
     --------
@@ -122,8 +123,8 @@ def at_places(count: int, steps: Iterable[tuple[int, Found | None]]) -> list[Fou
     [None, Step(memory=b'', alarm=True, log_e=0.0, spent=0.0)]
     """
     found: list[Found | None] = [None] * count
-    for place, step in steps:
-        found[place] = step
+    for place, one in each:
+        found[place] = one
     return found
 
 
