@@ -50,8 +50,8 @@ class Alignment:
         lag
             Predictions of the shard that are left to read.
         """
-        lead_ms = predictions_ms - feedback_ms
-        wait = lag > self._step_records and lead_ms <= self._stride(feedback, feedback_ms)
+        lead_ms, stride_ms = predictions_ms - feedback_ms, self._stride(feedback, feedback_ms)
+        wait = lag > self._step_records and lead_ms <= stride_ms
         if wait and feedback not in self._held:
             self._held.add(feedback)
             self._member.pause([feedback])
