@@ -5,6 +5,9 @@ from __future__ import annotations
 from detectors.arrays import ArrayLike, FloatArray, as_floats
 from detectors.bets.grid import FRACTIONS, Side, psi, require_open, require_side
 
+_PRICES: FloatArray = psi(FRACTIONS)
+"""What the variance costs each bet."""
+
 
 def increments(
     *,
@@ -67,4 +70,4 @@ def increments(
         gain = -gain
     scaled_gain = (gain / room)[..., None]
     scaled_spread = (spread / (room * room))[..., None]
-    return as_floats(FRACTIONS * scaled_gain - psi(FRACTIONS) * scaled_spread)
+    return as_floats(FRACTIONS * scaled_gain - _PRICES * scaled_spread)

@@ -42,10 +42,14 @@ def log_mean_exp(log_wealth: ArrayLike, weights: ArrayLike | None = None) -> Flo
     1999.306853
     """
     values = as_floats(log_wealth)
-    top = as_floats(values.max(axis=-1))
+    top = np.maximum.reduce(values, axis=-1)
     shift = np.where(top == -np.inf, 0.0, top)
     wealth = np.exp(values - shift[..., None])
-    mixed = wealth.mean(axis=-1) if weights is None else wealth @ as_floats(weights)
+    mixed = (
+        np.add.reduce(wealth, axis=-1) / wealth.shape[-1]
+        if weights is None
+        else wealth @ as_floats(weights)
+    )
     with np.errstate(divide="ignore"):
         return as_floats(shift + np.log(mixed))
 

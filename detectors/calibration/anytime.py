@@ -20,6 +20,9 @@ from schemas.errors import ConfigurationError
 SIZES: FloatArray = 2.0 ** -np.arange(1, 9, dtype=np.float64)
 """Bet sizes, 1/2 to 2**-8."""
 
+_PRICES: FloatArray = psi(SIZES)
+"""What the variance costs each bet."""
+
 SIGNS: FloatArray = np.array([1.0, -1.0])
 """Outcomes above the forecast, and below it."""
 
@@ -65,7 +68,7 @@ def increments(d: ArrayLike, v: ArrayLike, n: ArrayLike, *, tau: float = 0.02) -
     deviation, spread, count = (as_floats(x)[..., None] for x in (d, v, n))
     gain = (SIGNS * deviation - count * tau) / (1.0 + tau)
     price = (spread - 2.0 * tau * SIGNS * deviation + count * tau * tau) / (1.0 + tau) ** 2
-    return as_floats(SIZES * gain[..., None] - psi(SIZES) * price[..., None])
+    return as_floats(SIZES * gain[..., None] - _PRICES * price[..., None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.summary import LIMIT, Ints
 
@@ -23,20 +26,26 @@ class Entries(msgspec.Struct, frozen=True, array_like=True):
     values: bytes
 
     @property
-    def index(self) -> Ints:
+    def index(self) -> NDArray[np.unsignedinteger]:
         """The places, shape (n,)."""
         width = len(self.places) // self.n if self.n else 2
-        return np.frombuffer(self.places, _PLACES[width]).astype(np.int64)
+        return np.frombuffer(self.places, _PLACES[width])
 
     @property
-    def amounts(self) -> Ints:
+    def amounts(self) -> NDArray[np.signedinteger]:
         """What stands there, shape (n,)."""
         width = len(self.values) // self.n if self.n else 1
-        return np.frombuffer(self.values, _VALUES[width]).astype(np.int64)
+        return np.frombuffer(self.values, _VALUES[width])
 
 
-def packed(index: Sequence[int] | Ints, values: Sequence[int] | Ints) -> Entries:
-    """The entries of a vector; a place that comes twice holds the sum, zeros are left out.
+NONE = Entries(0, b"", b"")
+
+Vector = tuple[Sequence[int], Sequence[int]]
+"""Places, and what is added at each."""
+
+
+def packed(vectors: Sequence[Vector]) -> list[Entries]:
+    """The entries of vectors; a place that comes twice holds the sum, zeros are left out.
 
     Raises
     ------
@@ -45,32 +54,69 @@ def packed(index: Sequence[int] | Ints, values: Sequence[int] | Ints) -> Entries
 
     Examples
     --------
-    >>> entries = packed([7, 2, 7, 5], [1, -300, 2, 0])
-    >>> entries.index.tolist(), entries.amounts.tolist(), len(entries.values)
+    >>> first, second = packed([([7, 2, 7, 5], [1, -300, 2, 0]), ([3], [4])])
+    >>> first.index.tolist(), first.amounts.tolist(), len(first.values)
     ([2, 7], [-300, 3], 4)
+    >>> second.index.tolist(), second.amounts.tolist(), len(second.values)
+    ([3], [4], 1)
     """
-    places, amounts = np.asarray(index, np.int64), np.asarray(values, np.int64)
-    if np.count_nonzero(places[1:] > places[:-1]) < places.size - 1:
-        places, inverse = np.unique(places, return_inverse=True)
-        sums = np.zeros(places.size, np.int64)
-        np.add.at(sums, inverse, amounts)
-        amounts = sums
-    if np.count_nonzero(amounts) < amounts.size:
-        filled = np.flatnonzero(amounts)
-        places, amounts = places[filled], amounts[filled]
-    return _narrow(places, amounts)
+    sizes = [len(places) for places, _ in vectors]
+    total = sum(sizes)
+    places = np.fromiter(chain.from_iterable(one for one, _ in vectors), np.int64, total)
+    amounts = np.fromiter(chain.from_iterable(one for _, one in vectors), np.int64, total)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    rising = places[1:] > places[:-1]
+    rising[ends[(ends > 0) & (ends < total)] - 1] = True  # Each vector begins anew.
+    if not (rising.all() and amounts.all()):
+        places, amounts, ends = _tidied(places, amounts, ends)
+    return _cut(places, amounts, ends)
 
 
-def _narrow(places: Ints, amounts: Ints) -> Entries:
-    """Entries of places in order, none of which holds zero."""
-    if not places.size:
-        return Entries(0, b"", b"")
-    largest = max(int(amounts.max()), -int(amounts.min()))
-    if largest >= LIMIT:
+def _tidied(places: Ints, amounts: Ints, ends: Ints) -> tuple[Ints, Ints, Ints]:
+    """Places in order in each vector, each once, and those with nothing left out."""
+    sizes = np.diff(ends, prepend=0)
+    owners = np.repeat(np.arange(sizes.size), sizes)
+    order = np.lexsort((places, owners))
+    owners, places, amounts = owners[order], places[order], amounts[order]
+    new = np.ones(places.size, np.bool_)
+    new[1:] = (places[1:] != places[:-1]) | (owners[1:] != owners[:-1])
+    sums = np.add.reduceat(amounts, np.flatnonzero(new))
+    kept = sums != 0
+    owners = owners[new][kept]
+    return places[new][kept], sums[kept], np.cumsum(np.bincount(owners, minlength=sizes.size))
+
+
+def _cut(places: Ints, amounts: Ints, ends: Ints) -> list[Entries]:
+    """Entries of vectors that end where they do, of places in order that hold something."""
+    ends_at = ends.tolist()
+    found = [NONE] * len(ends_at)
+    starts_at = [0, *ends_at[:-1]]
+    filled = [place for place, end in enumerate(ends_at) if end > starts_at[place]]
+    if not filled:
+        return found
+    firsts = [starts_at[place] for place in filled]
+    largest = np.maximum.reduceat(np.abs(amounts), firsts).tolist()
+    if max(largest) >= LIMIT:
         raise OverflowError("a pane holds too many rows; choose a shorter pane")
-    wide = _VALUES[next(width for width in _VALUES if largest < 1 << 8 * width - 1)]
-    narrow = _PLACES[2 if int(places[-1]) < 1 << 16 else 4]
-    return Entries(places.size, places.astype(narrow).tobytes(), amounts.astype(wide).tobytes())
+    stored: dict[np.dtype[Any], bytes] = {}
+    lasts = [ends_at[place] - 1 for place in filled]
+    for place, most, last in zip(filled, largest, places[lasts].tolist(), strict=True):
+        narrow = _PLACES[2 if last < 1 << 16 else 4]
+        wide = _VALUES[next(width for width in _VALUES if most < 1 << 8 * width - 1)]
+        start, end = starts_at[place], ends_at[place]
+        found[place] = Entries(
+            end - start,
+            _bytes(stored, places, narrow)[start * narrow.itemsize : end * narrow.itemsize],
+            _bytes(stored, amounts, wide)[start * wide.itemsize : end * wide.itemsize],
+        )
+    return found
+
+
+def _bytes(stored: dict[np.dtype[Any], bytes], numbers: Ints, kind: np.dtype[Any]) -> bytes:
+    """All of the numbers at one width; those that do not fit into it are read at another."""
+    if kind not in stored:
+        stored[kind] = numbers.astype(kind).tobytes()
+    return stored[kind]
 
 
 def added(first: Entries, second: Entries) -> Entries:
@@ -83,7 +129,7 @@ def added(first: Entries, second: Entries) -> Entries:
 
     Examples
     --------
-    >>> both = added(packed([1, 4], [5, 2]), packed([4, 9], [-2, 1]))
+    >>> both = added(*packed([([1, 4], [5, 2]), ([4, 9], [-2, 1])]))
     >>> both.index.tolist(), both.amounts.tolist()
     ([1, 9], [5, 1])
     """
@@ -93,22 +139,29 @@ def added(first: Entries, second: Entries) -> Entries:
     sums = np.zeros(max(int(one[-1]), int(other[-1])) + 1, np.int64)
     sums[one] = first.amounts
     sums[other] += second.amounts
-    places = np.flatnonzero(sums)
-    return _narrow(places, sums[places])
+    filled = np.flatnonzero(sums)
+    return _cut(filled, sums[filled], np.array([filled.size]))[0]
 
 
-def densely(entries: Entries, sums: Ints) -> None:
-    """Add entries to a vector in place.
+def densely(every: Sequence[Entries], size: int) -> Ints:
+    """The sum of entries as a vector, shape (size,).
 
     Raises
     ------
     OverflowError
         If an entry would reach 2**62.
+
+    Examples
+    --------
+    >>> densely(packed([([1, 4], [5, 2]), ([4], [-2])]), size=6).tolist()
+    [0, 5, 0, 0, 0, 0]
     """
-    if not entries.n:
-        return
-    index = entries.index
-    after = sums[index] + entries.amounts
-    if bool((np.abs(after) >= LIMIT).any()):
-        raise OverflowError("a pane holds too many rows; choose a shorter pane")
-    sums[index] = after
+    sums = np.zeros(size, np.int64)
+    for number, entries in enumerate(one for one in every if one.n):
+        index, after = entries.index, entries.amounts
+        if number:
+            after = sums[index] + after
+            if bool((np.abs(after) >= LIMIT).any()):
+                raise OverflowError("a pane holds too many rows; choose a shorter pane")
+        sums[index] = after
+    return sums

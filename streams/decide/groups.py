@@ -12,22 +12,11 @@ import msgspec
 
 from schemas.summaries import OTHER, Part
 from streams.decide import merge
-from streams.decide.keys import GroupsKey, WindowKey
+from streams.decide.keys import GroupsKey, WindowKey, slice_of
 from streams.decide.measure.awaited import awaited
 from streams.decide.measure.fairness import Beside
 from streams.decide.state import State, Window
 from streams.decide.subject import Subject
-
-
-def key_of(segment: str) -> str:
-    """The key of a segment ``key=value``, "" of the stream of all.
-
-    Examples
-    --------
-    >>> key_of("sex=f"), key_of("")
-    ('sex', '')
-    """
-    return segment.partition("=")[0]
 
 
 def largest(sizes: Mapping[str, int]) -> str:
@@ -117,4 +106,4 @@ def is_reference(state: State, window: WindowKey) -> bool:
 
 
 def _key(window: WindowKey) -> GroupsKey:
-    return GroupsKey(window.model, key_of(window.segment))
+    return GroupsKey(window.model, slice_of(window.segment))

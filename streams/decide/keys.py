@@ -80,3 +80,14 @@ class CommandKey(NamedTuple):
 
     model: str
     id: str
+
+
+def slice_of(segment: str) -> str:
+    """The key of a segment ``key=value``, "" of the stream of all.
+
+    Examples
+    --------
+    >>> slice_of("sex=f"), slice_of("")
+    ('sex', '')
+    """
+    return segment.partition("=")[0]

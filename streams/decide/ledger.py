@@ -18,8 +18,7 @@ from schemas.summaries import Part
 from streams.decide.clock import later, watermarks
 from streams.decide.detect import Asked, asked_of, name_of
 from streams.decide.detect.care import is_care, windows_in_period
-from streams.decide.groups import key_of
-from streams.decide.keys import BucketKey, MonitorKey
+from streams.decide.keys import BucketKey, MonitorKey, slice_of
 from streams.decide.memory import MonitorState
 from streams.decide.state import State
 from streams.decide.subject import Subject, Subjects
@@ -152,7 +151,7 @@ def _books(state: State, subjects: Subjects, asked: Questions) -> list[_Book]:
 def _is_asked(key: MonitorKey, names: Mapping[str, set[Name]]) -> bool:
     """Whether the present policy and reference ask what a test has asked; ``names`` are the tests
     of the stream of all, and of the segments of each key."""
-    return key.name in names.get(key_of(key.segment), ())
+    return key.name in names.get(slice_of(key.segment), ())
 
 
 def _shares(tests: dict[MonitorKey, MonitorState]) -> dict[MonitorKey, float]:

@@ -154,9 +154,9 @@ class Tests(Table[MonitorKey, MonitorState]):
         self._note(name, self._rows[name])
         return name
 
-    def open_in(self, stream: StreamKey) -> list[MonitorKey]:
-        """Tests with an open alert, of any segment of a stream's version, in order."""
-        return sorted(self._open.get((stream.model, stream.version, stream.arm), ()))
+    def open_in(self, version: Version) -> list[MonitorKey]:
+        """Tests of a version with an open alert, of any segment, in order."""
+        return sorted(self._open.get(version, ()))
 
     def is_open(self, version: Version) -> bool:
         """Whether any test of a version has an open alert."""

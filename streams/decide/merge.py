@@ -6,9 +6,9 @@ from functools import cache
 
 import msgspec
 
-from detectors.summary import Ints, Layout, merge
+from detectors.summary import Ints, Layout
 from schemas.summaries import PaneDelta, Part
-from streams.decide.entries import added, densely, packed
+from streams.decide.entries import Entries, added, densely
 from streams.decide.keys import WindowKey
 from streams.decide.state import Pane, State, Window
 from streams.decide.subject import Subject
@@ -47,8 +47,8 @@ def floor_to(time_ms: int, length_ms: int) -> int:
     return time_ms // length_ms * length_ms
 
 
-def add(state: State, delta: PaneDelta, pane: WindowKey, window: WindowKey) -> None:
-    """Add a delta to its pane, and mark its window as changed.
+def add(state: State, part: Part, entries: Entries, pane: WindowKey, window: WindowKey) -> None:
+    """Add entries to a part of a pane, and mark its window as changed.
 
     Raises
     ------
@@ -57,10 +57,9 @@ def add(state: State, delta: PaneDelta, pane: WindowKey, window: WindowKey) -> N
     """
     known = state.panes.get(pane)
     parts = {} if known is None else known.parts
-    before = parts.get(delta.part)
-    entries = packed(delta.index, delta.values)
+    before = parts.get(part)
     after = entries if before is None else added(before, entries)
-    state.panes.put(pane, Pane({**parts, delta.part: after}))
+    state.panes.put(pane, Pane({**parts, part: after}))
     state.sums.forget(window)
     mark_stale(state, window)
 
@@ -100,27 +99,30 @@ def total(
     ValueError
         Parts of inputs and of labels together.
     """
-    layout = layout_of(subject, parts)
     if from_ms is not None and from_ms > window.start_ms:
-        own = [_summed(state, window, subject, part, layout, from_ms) for part in parts]
-    else:
-        own = [
-            _known(state, window, subject, part, layout)
-            for part in parts
-            if part is parts[0] or _has(state, window, subject, part)
-        ]
-    if len(own) == 1:
-        return own[0]
-    sums = own[0].copy()
-    for one in own[1:]:
-        merge(sums, one)
-    return sums
+        return _summed(state, window, subject, parts, from_ms)
+    known = state.sums.get(window, parts)
+    if known is not None:
+        return known
+    present = _present(state, window, subject, parts)
+    if present != parts:
+        return total(state, window, subject, present)
+    known = _summed(state, window, subject, parts, window.start_ms)
+    known.flags.writeable = False
+    state.sums.put(window, parts, known)
+    return known
 
 
-def _has(state: State, window: WindowKey, subject: Subject, part: Part) -> bool:
-    """Whether any pane of a window has a part: most have no late one."""
-    panes = map(state.panes.get, _panes(window, subject))
-    return any(pane is not None and part in pane.parts for pane in panes)
+def _present(
+    state: State, window: WindowKey, subject: Subject, parts: tuple[Part, ...]
+) -> tuple[Part, ...]:
+    """The first part, and those of the others that a pane of a window has: most have no late
+    one."""
+    if len(parts) == 1:
+        return parts
+    panes = [pane for key in _panes(window, subject) if (pane := state.panes.get(key)) is not None]
+    late = [part for part in parts[1:] if any(part in pane.parts for pane in panes)]
+    return (parts[0], *late)
 
 
 def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
@@ -132,26 +134,19 @@ def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
     return [window._replace(start_ms=start) for start in starts]
 
 
-def _known(state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout) -> Ints:
-    known = state.sums.get(window, part)
-    if known is None:
-        known = _summed(state, window, subject, part, layout, window.start_ms)
-        known.flags.writeable = False
-        state.sums.put(window, part, known)
-    return known
-
-
 def _summed(
-    state: State, window: WindowKey, subject: Subject, part: Part, layout: Layout, from_ms: int
+    state: State, window: WindowKey, subject: Subject, parts: tuple[Part, ...], from_ms: int
 ) -> Ints:
-    """Sum of the panes of one part that start at a time or later."""
-    sums = layout.zeros()
-    for key in _panes(window, subject):
-        pane = state.panes.get(key) if key.start_ms >= from_ms else None
-        entries = None if pane is None else pane.parts.get(part)
-        if entries is not None:
-            densely(entries, sums)
-    return sums
+    """Sum of some parts of the panes that start at a time or later."""
+    panes = [state.panes.get(key) for key in _panes(window, subject) if key.start_ms >= from_ms]
+    every = [
+        entries
+        for pane in panes
+        if pane is not None
+        for part in parts
+        if (entries := pane.parts.get(part)) is not None
+    ]
+    return densely(every, layout_of(subject, parts).size)
 
 
 def layout_of(subject: Subject, parts: tuple[Part, ...]) -> Layout:

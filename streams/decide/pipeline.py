@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 
 import msgspec
@@ -33,6 +33,7 @@ from streams.decide.alerts.held import Held, Records
 from streams.decide.alerts.revise import revise
 from streams.decide.detect import Asked, asked_of
 from streams.decide.due import Cohort, Due, Queues, cohort, rounds
+from streams.decide.entries import packed
 from streams.decide.heeded import is_first
 from streams.decide.incidents import repeat
 from streams.decide.incidents.repeat import Confirmable
@@ -109,12 +110,13 @@ class Decide:
         before = clock.watermarks(self._state)
         if not clock.observe(self._state, batch):
             return
-        for delta, pane, subject in zip(batch.panes, panes, subjects, strict=True):
+        every = packed([(delta.index, delta.values) for delta in batch.panes])
+        for delta, pane, subject, entries in zip(batch.panes, panes, subjects, every, strict=True):
             window = merge.window_of(pane, subject)
             new = self._state.windows.get(window) is None
             if new and self._gone(window, subject, before):
                 continue
-            merge.add(self._state, delta, pane, window)
+            merge.add(self._state, delta.part, entries, pane, window)
             traffic.note(self._state, delta, subject)
             if new:
                 self._index(window, Window())
@@ -137,7 +139,6 @@ class Decide:
         """
         now, cut = clock.watermarks(self._state), clock.cut(self._state)
         found: list[Alert | Watched] = [*self._revised(self._changed, (), cut)]
-        turns = Turns(self._records, self._sheets, self._control, self._peers)
         closing = self._queues.closing(now.predictions_ms)
         for _, _, window in closing:
             self._mark(window, closed=True)
@@ -148,13 +149,7 @@ class Decide:
         for _, _, window in maturing:
             self._mark(window, matured=True)
             completeness.count_matured(self._state, window, self._subject(window))
-        for part, due in ((Part.INPUT, closing), (Part.LABEL, maturing)):
-            for together in rounds(due):
-                found += [said for one in together for said in turns.ended(one, part, cut)]
-                asked = [turns.of(one, part, cut) for one in together]
-                found += alerts.step_all(self._state, [one for one in asked if one is not None])
-                if part is Part.INPUT:
-                    self._note_drifted(together)
+        found += self._judged(closing, maturing, cut)
         found += self._revised((), found, cut)
         found += gone.close(self._records, now.labels_ms, cut)
         self._leaving = retired.drop(self._records, self._leaving, now.labels_ms)
@@ -254,12 +249,7 @@ class Decide:
                 self._unpublished.new(window)
 
     def _subject(self, window: WindowKey) -> Subject:
-        return self._subjects.of(
-            window.policy,
-            window.reference,
-            whole=window.segment == "",
-            key=groups.key_of(window.segment),
-        )
+        return self._subjects.of_segment(*window[3:6])
 
     def _revise(self, reference: WindowKey) -> None:
         """Results of groups change with those of the group that they are compared with."""
@@ -289,6 +279,24 @@ class Decide:
         }
         now_ms = clock.decision_ms(self._state) or 0
         return revise(self._records, stale, opened, now_ms, cut)
+
+    def _judged(
+        self, closing: Sequence[Due], maturing: Sequence[Due], cut: dict[str, int]
+    ) -> list[Alert | Watched]:
+        """What tests find in windows that close, and then in those whose labels are mature: they
+        share nothing, so those of a round look together."""
+        turns = Turns(self._records, self._sheets, self._control, self._peers)
+        found: dict[Part, list[Alert | Watched]] = {Part.INPUT: [], Part.LABEL: []}
+        for inputs, labels in zip_longest(rounds(closing), rounds(maturing), fillvalue=()):
+            due = ((Part.INPUT, inputs), (Part.LABEL, labels))
+            for part, together in due:
+                found[part] += turns.ended(together, part, cut)
+            asked = [turns.of(one, part, cut) for part, together in due for one in together]
+            looking = [one for one in asked if one is not None]
+            for turn, said in zip(looking, alerts.step_all(self._state, looking), strict=True):
+                found[turn.part] += said
+            self._note_drifted(inputs)
+        return found[Part.INPUT] + found[Part.LABEL]
 
     def _tell(self, found: list[Alert | Watched], cut: dict[str, int]) -> list[Alert]:
         """What tests found as parts of stories, in order of the windows it was found in."""

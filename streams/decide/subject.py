@@ -14,8 +14,12 @@ from schemas.policy import Policy
 from schemas.reference import ReferenceProfile
 from schemas.summaries import Part
 from streams.control import Control
+from streams.decide.keys import slice_of
 from streams.decide.levels import Level, levels_of
 from streams.durations import Durations
+
+SEGMENTS = 1 << 16
+"""So many segments, each under its policy and reference, have their subject remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +125,7 @@ class Subjects:
     def __init__(self, control: Control) -> None:
         self._control = control
         self._known: dict[tuple[str, str, bool, str], Subject] = {}
+        self._segments: dict[tuple[str, str, str], Subject] = {}
 
     def of(self, policy: str, reference: str, *, whole: bool, key: str = "") -> Subject:
         """The subject of two hashes; the reference "" stands for none, ``key`` is a segment's.
@@ -134,6 +139,17 @@ class Subjects:
         if kind not in self._known:
             self._known[kind] = self._build(*kind)
         return self._known[kind]
+
+    def of_segment(self, segment: str, policy: str, reference: str) -> Subject:
+        """The same of a segment ``key=value``, or of the stream of all (segment "")."""
+        kind = (segment, policy, reference)
+        known = self._segments.get(kind)
+        if known is None:
+            known = self.of(policy, reference, whole=segment == "", key=slice_of(segment))
+            if len(self._segments) >= SEGMENTS:
+                self._segments.clear()
+            self._segments[kind] = known
+        return known
 
     def _build(self, policy: str, reference: str, whole: bool, key: str) -> Subject:
         rules = self._control.policy(policy)

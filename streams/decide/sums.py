@@ -13,7 +13,7 @@ MOST_BYTES = 64 << 20
 
 
 class Sums:
-    """The parts of windows, dense; no part of the state, for it can always be added up again.
+    """Sums of parts of windows, dense; no part of the state, for it can always be added up again.
 
     Examples
     --------
@@ -21,24 +21,24 @@ class Sums:
     >>> first = WindowKey("m", "v1", "baseline", "", "p", "", 0)
     >>> second, sums = first._replace(start_ms=60_000), Sums(most_bytes=100)
     >>> for window in (first, second):
-    ...     sums.put(window, Part.INPUT, np.zeros(8, np.int64))
-    >>> sums.get(first, Part.INPUT) is None, sums.get(second, Part.INPUT) is None
+    ...     sums.put(window, (Part.INPUT,), np.zeros(8, np.int64))
+    >>> sums.get(first, (Part.INPUT,)) is None, sums.get(second, (Part.INPUT,)) is None
     (True, False)
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._known: OrderedDict[WindowKey, dict[Part, Ints]] = OrderedDict()
+        self._known: OrderedDict[WindowKey, dict[tuple[Part, ...], Ints]] = OrderedDict()
 
-    def get(self, window: WindowKey, part: Part) -> Ints | None:
-        """The sums of a part of a window; None where they are not known."""
+    def get(self, window: WindowKey, parts: tuple[Part, ...]) -> Ints | None:
+        """The sum of parts of a window; None where it is not known."""
         known = self._known.get(window)
-        return None if known is None else known.get(part)
+        return None if known is None else known.get(parts)
 
-    def put(self, window: WindowKey, part: Part, sums: Ints) -> None:
-        """Keep the sums of a part of a window, which nobody may write to."""
-        self._known.setdefault(window, {})[part] = sums
+    def put(self, window: WindowKey, parts: tuple[Part, ...], sums: Ints) -> None:
+        """Keep the sum of parts of a window, which nobody may write to."""
+        self._known.setdefault(window, {})[parts] = sums
         self._bytes += sums.nbytes
         while self._bytes > self._most_bytes:
             self.forget(next(iter(self._known)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.alerts import Alert
@@ -16,7 +16,7 @@ from streams.decide.alerts.held import Records, note
 from streams.decide.detect import Evidence
 from streams.decide.detect.care import is_care
 from streams.decide.due import Cohort, Due, cohort, version_of
-from streams.decide.keys import WindowKey
+from streams.decide.keys import MonitorKey, Version, WindowKey
 from streams.decide.measure.awaited import awaited
 from streams.decide.measure.labels import UNCOVERED
 from streams.decide.measure.shed import lacks, shed
@@ -112,16 +112,35 @@ class Turns:
         offered = [budget.offered(stream, x.fraction) for x in asked]
         return alerts.Turn(now, part, asked, keys, offered, (), (), range(len(asked)))
 
-    def ended(self, due: Due, part: Part, cut: dict[str, int]) -> list[Alert]:
-        """Ends of alerts that nobody asks about any more; most streams have none open."""
-        due_ms, start_ms, window = due
-        if not self._state.tests.open_in(window.stream) or not self._served(window):
-            return []
-        subject = self._records.subject_of(window)
-        seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
-        now = alerts.Occasion(window, seen, due_ms, cut)
-        cared = care.retire(self._state, now, part, self._care_of(window, subject))
-        return cared + alerts.retire(self._state, now, part, self._sheets.names(subject))
+    def ended(self, together: Sequence[Due], part: Part, cut: dict[str, int]) -> list[Alert]:
+        """Ends of alerts that nobody asks about any more, of windows of one round; most versions
+        have none."""
+        said: list[Alert] = []
+        left: dict[Version, list[MonitorKey]] = {}
+        for due_ms, start_ms, window in together:
+            if window[:3] not in left:
+                left[window[:3]] = self._left(window, part)
+            if not left[window[:3]] or not self._served(window):
+                continue
+            subject = self._records.subject_of(window)
+            seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
+            now, keys = alerts.Occasion(window, seen, due_ms, cut), left[window[:3]]
+            said += care.retire(self._state, now, keys, self._care_of(window, subject))
+            said += alerts.retire(self._state, now, keys, self._sheets.names(subject))
+        return said
+
+    def _left(self, window: WindowKey, part: Part) -> list[MonitorKey]:
+        """Tests of a window's version with an open alert that may not be asked any more: those of
+        hyper-care, and those last asked under other rules."""
+        rules, tests = (window.policy, window.reference), self._state.tests
+        known = ((key, tests.get(key)) for key in tests.open_in(window[:3]))
+        return [
+            key
+            for key, test in known
+            if test is not None
+            and test.part is part
+            and (is_care(key.detector) or (test.policy, test.reference) != rules)
+        ]
 
     def _cares(self, window: WindowKey, subject: Subject) -> bool:
         """Whether a window is in hyper-care; its tests start anew with it."""

@@ -9,7 +9,7 @@ from schemas.alerts import AlertAction
 from schemas.policy import PolicyRecord
 from streams.decide.detect import Evidence
 from streams.decide.detect import tests_of as asked_of
-from streams.decide.keys import BucketKey, StreamKey
+from streams.decide.keys import BucketKey
 from streams.decide.ledger import BUCKETS
 
 MINUTE = 60_000
@@ -285,7 +285,7 @@ def test_the_ledger_survives_a_restart(world):
     resumed = change.first.decide()
     resumed.load(rows)
     assert resumed.ledger() == change.story.decide.ledger()
-    (key,) = resumed._state.tests.open_in(StreamKey("m", "v1", "baseline", ""))
+    (key,) = resumed._state.tests.open_in(("m", "v1", "baseline"))
     assert key.metric == "error_rate"
 
 

@@ -72,10 +72,10 @@ class _Ready(NamedTuple):
         )
 
 
-def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
+def step_all(state: State, turns: Sequence[Turn]) -> list[list[Alert | Watched]]:
     """Run tests on windows that are due, each test at most once; the state is changed.
 
-    What is told are alerts that open or end, and what is seen of those that stay open.
+    What is told of each turn are alerts that open or end, and what is seen of those that stay open.
 
     A test sees its windows in order and each once; an earlier window is left out, for a bet on
     it would not be fixed before its outcome was known.
@@ -91,7 +91,7 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
     steps = bet_each(bets)
     stepped, weighed = iter(steps), _weighed(ready)
     side_by_side = banked.step(state, turns, seats)
-    said: list[tuple[int, int, Alert | Watched]] = []
+    said: list[list[tuple[int, Alert | Watched]]] = [[] for _ in turns]
     after: dict[MonitorKey, MonitorState] = {}
     for r in ready:
         told: Alert | Watched | None = None
@@ -106,14 +106,14 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
         else:
             after[r.key] = _went_on(r, step)
         if r.closed or told is not None:
-            said += [(r.turn, r.number, one) for one in (*r.closed, told) if one is not None]
+            said[r.turn] += [(r.number, one) for one in (*r.closed, told) if one is not None]
     for place, number, known, step in side_by_side.alarms:
         turn = turns[place]
         key, asked, share = turn.keys[number], turn.asked[number], turn.shares[number]
         r = _Ready(place, number, key, known, asked, turn.now, share, ())
         after[key], told = _alarmed(state, r, step)
         if told is not None:
-            said.append((place, number, told))
+            said[place].append((number, told))
     state.tests.put_apart(after)
     banked.admit(state, turns)
     spent = side_by_side.spent
@@ -123,7 +123,7 @@ def step_all(state: State, turns: Sequence[Turn]) -> list[Alert | Watched]:
     for place, amounts in spent.items():
         now = turns[place].now
         ledger.book(state, now.subject.policy, now.due_ms, math.fsum(amounts))
-    return [one for _, _, one in sorted(said, key=itemgetter(0, 1))]
+    return [[one for _, one in sorted(own, key=itemgetter(0))] for own in said]
 
 
 def _ready(state: State, place: int, turn: Turn, numbers: Sequence[int]) -> Iterator[_Ready]:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from schemas.alerts import Alert
-from schemas.summaries import Part
 from streams.decide.alerts.base import anew
 from streams.decide.alerts.events import Occasion, superseded
-from streams.decide.groups import key_of as slice_of
-from streams.decide.keys import MonitorKey, Name
+from streams.decide.keys import MonitorKey, Name, slice_of
 from streams.decide.state import State
 
 
-def retire(state: State, now: Occasion, part: Part, asked: Collection[Name]) -> list[Alert]:
+def retire(
+    state: State, now: Occasion, keys: Iterable[MonitorKey], asked: Collection[Name]
+) -> list[Alert]:
     """Close the alerts of tests that the policy and reference of a window ask no more.
 
     Parameters
     ----------
-    part
-        Of which part of a pane the window is due: labels come later than inputs.
+    keys
+        Of the part of a pane of which the window is due: labels come later than inputs.
     asked
         Every test and contract of the window's stream.
     """
     window = now.window
     closed: list[Alert] = []
-    for key in state.tests.open_in(window.stream):
+    for key in keys:
         known = state.tests.get(key)
-        if known is None or known.alert is None or known.part is not part:
+        if known is None or known.alert is None:
             continue
         same = (known.policy, known.reference) == (window.policy, window.reference)
         if same or known.start_ms >= window.start_ms or not _is_dropped(key, now, asked):

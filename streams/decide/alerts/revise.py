@@ -27,8 +27,7 @@ from streams.decide.alerts.base import Again, Look, asks, rested, take
 from streams.decide.alerts.events import figures
 from streams.decide.alerts.held import Changes, Judged, Records, Revised, judged, revised
 from streams.decide.detect import SequentialTest
-from streams.decide.groups import key_of as slice_of
-from streams.decide.keys import MonitorKey, StreamKey, WindowKey
+from streams.decide.keys import MonitorKey, StreamKey, WindowKey, slice_of
 from streams.decide.measure.interval import Reading, judge
 from streams.decide.memory import MonitorState, OpenAlert, Past
 

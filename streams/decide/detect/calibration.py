@@ -57,11 +57,11 @@ SLOPES = ("slope_d", "slope_v")
 
 
 class Places(NamedTuple):
-    """Where the sums stand in a pane: of bins and of the slope, and what each is divided by."""
+    """Where the sums stand in a pane, those of bins field by field and then of the slope, and what
+    each is divided by: both of shape (len(FIELDS) * BINS + len(SLOPES),)."""
 
-    bins: tuple[int, ...]
-    slopes: tuple[int, ...]
-    scales: tuple[float, ...]
+    sums: Ints
+    scales: FloatArray
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,12 @@ class Calibrated:
                 )
             bins = [name.replace("cal", of) if of else name for name in FIELDS]
             slopes = [f"{of}_{name}" if of else name for name in SLOPES]
+            starts = np.array([layout.start(name) + place * BINS for name in bins])
+            binned = (starts[:, None] + np.arange(BINS)).ravel().tolist()
+            scales = [scale_of(layout, name) for name in bins for _ in range(BINS)]
             self._places[subject] = Places(
-                bins=tuple(layout.start(name) + place * BINS for name in bins),
-                slopes=tuple(layout.start(name) + place for name in slopes),
-                scales=tuple(scale_of(layout, name) for name in (*bins, *slopes)),
+                np.array(binned + [layout.start(name) + place for name in slopes]),
+                as_floats(scales + [scale_of(layout, name) for name in slopes]),
             )
         return self._places[subject]
 
@@ -200,19 +202,12 @@ def _sums(
     slope and by bin, each of shape (N, BINS + 2); evidence is linear in them, so those of one
     unit count as those of one row."""
     gathered = Gathered(seen)
-    fields = [test.places(one.subject) for test, one in zip(tests, seen, strict=True)]
-    starts = gathered.starts
-    bins, slopes = (np.array([one[i] for one in fields]) for i in (0, 1))
+    places = [test.places(one.subject) for test, one in zip(tests, seen, strict=True)]
+    starts = gathered.starts[:, None] + np.stack([one.sums for one in places])
+    entries = scaled(gathered.at(starts), np.stack([one.scales for one in places]))
     rows = as_floats([test.rows_per_unit for test in tests])
-    scales = as_floats([one.scales for one in fields])
-    n, y, p, sq = (
-        scaled(gathered.fields(starts + bins[:, i], BINS), scales[:, i, None])
-        for i in range(len(FIELDS))
-    )
-    slope_d, slope_v = (
-        scaled(gathered.at(starts + slopes[:, i]), scales[:, len(FIELDS) + i])
-        for i in range(len(SLOPES))
-    )
+    n, y, p, sq = (entries[:, first : first + BINS] for first in range(0, 4 * BINS, BINS))
+    slope_d, slope_v = entries[:, 4 * BINS], entries[:, 4 * BINS + 1]
     n, d, v = (as_floats(x / rows[:, None]) for x in (n, y - p, sq))
     count = n.sum(axis=1)
     return (

@@ -34,14 +34,12 @@ class Gathered:
 
     def __init__(self, seen: Iterable[Evidence]) -> None:
         parts: list[Ints] = []
-        places: list[tuple[int, int]] = []
-        numbers: dict[int, int] = {}
-        rows: list[int] = []
+        places: dict[int, tuple[int, int]] = {}
+        rows: list[tuple[int, int]] = []
         size = 0
         for one in seen:
-            number = numbers.get(id(one))
-            if number is None:
-                number = numbers[id(one)] = len(places)
+            place = places.get(id(one))
+            if place is None:
                 start, served = size, NOWHERE
                 parts.append(one.vector)
                 size += one.vector.size
@@ -51,9 +49,9 @@ class Gathered:
                         served = size
                         parts.append(one.served)
                         size += one.served.size
-                places.append((start, served))
-            rows.append(number)
-        found = np.array(places, np.int64).reshape(-1, 2)[rows]
+                place = places[id(one)] = (start, served)
+            rows.append(place)
+        found = np.array(rows, np.int64).reshape(-1, 2)
         self.starts: Ints = found[:, 0]
         self.served: Ints = found[:, 1]
         self._flat = np.concatenate([*parts, np.zeros(1, np.int64)])

@@ -218,13 +218,19 @@ def step_all(many: Many) -> Steps:
 
 def _increments_each(sums: ManySums, limits: FloatArray, below: BoolArray) -> FloatArray:
     """Increments (N, K) of bets on means beyond limits, and below them where true."""
-    increments = np.empty((below.size, K))
     kinds = 2 * sums.squares + below
-    for kind in set(kinds.tolist()):
+    found = set(kinds.tolist())
+    if len(found) == 1:
+        return _increments(sums, limits, _side(found.pop()))
+    increments = np.empty((below.size, K))
+    for kind in found:
         (rows,) = (kinds == kind).nonzero()
-        side: Side = "below" if kind % 2 else "above"
-        increments[rows] = _increments(sums.of(rows), limits[rows], side)
+        increments[rows] = _increments(sums.of(rows), limits[rows], _side(kind))
     return increments
+
+
+def _side(kind: int) -> Side:
+    return "below" if kind % 2 else "above"
 
 
 def _increments(sums: ManySums, limits: FloatArray, side: Side) -> FloatArray:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from detectors.arrays import BoolArray, FloatArray
+from detectors.arrays import BoolArray, FloatArray, as_floats
 from detectors.estimation.propensity import CAP
 from detectors.outcomes.feedback import WEIGHTED_METRICS
 from detectors.quantities import QUANTITIES
 from detectors.summary import Ints, Layout
-from streams.decide.detect.gather import NOWHERE, Gathered, scale_of, scaled
+from streams.decide.detect.gather import NOWHERE, Gathered, scale_of
 from streams.decide.measure.awaited import awaited_field
 from streams.decide.measure.labels import LABEL_RATE
 
@@ -20,28 +22,32 @@ class Recipe(NamedTuple):
     """Where the sums of a metric stand in a window's vector, and how they are read.
 
     ``places`` are those of up to three counts of events, of two sums and of one sum of squares;
-    ``signs`` are of the counts. Where ``beside``, events are counted in the predictions. A
+    ``signs`` are of the counts, ``scales`` what the sums are divided by. Where there is nothing,
+    the sign is 0 and the scale infinite. What is ``beside`` is counted in the predictions. A
     quantity that was scaled from [``low``, ``low`` + ``span``] is scaled back. The fields are those
     of `ROW`.
     """
 
     places: tuple[int, ...]
+    beside: tuple[bool, ...]
     signs: tuple[int, ...]
-    scales: tuple[float, float]
-    beside: bool
+    scales: tuple[float, ...]
     squares: bool
     low: float
     span: float
     hi: float
 
 
+COUNTS, SUMS = 3, 3
+"""Places of counts, and of sums with that of squares."""
+
 ROW = np.dtype(
     [
-        ("places", np.int64, 6),
-        ("signs", np.int64, 3),
-        ("scales", np.float64, 2),
-        ("beside", np.int64),
-        ("squares", np.int64),
+        ("places", np.int64, COUNTS + SUMS),
+        ("beside", np.bool_, COUNTS + SUMS),
+        ("signs", np.int64, COUNTS),
+        ("scales", np.float64, SUMS),
+        ("squares", np.bool_),
         ("low", np.float64),
         ("span", np.float64),
         ("hi", np.float64),
@@ -82,16 +88,11 @@ def recipe_of(layout: Layout, inputs: Layout, metric: str, feature: str) -> Reci
         low, high = layout.range(bad[0]) if quantity.squares else (0.0, 1.0)
         squares = prefix + quantity.squares if quantity.squares else ""
         plain = (low, high) == (0.0, 1.0)
-        return Recipe(
-            places=(
-                *_padded([layout.start(name) for name in of], 3),
-                *_padded([layout.start(name) for name in bad], 2),
-                layout.start(squares) if squares else NOWHERE,
-            ),
-            signs=tuple(_padded([-1 if x[0] == "-" else 1 for x in quantity.of], 3, 0)),
-            scales=(scale_of(layout, bad[0]), scale_of(layout, squares) if squares else 1.0),
-            beside=False,
-            squares=bool(squares),
+        signs = [-1 if name[0] == "-" else 1 for name in quantity.of]
+        return _recipe(
+            counts=list(zip(map(layout.start, of), signs, strict=True)),
+            sums=[(layout.start(name), scale_of(layout, name)) for name in bad],
+            squares=(layout.start(squares), scale_of(layout, squares)) if squares else None,
             low=low,
             span=high - low,
             hi=quantity.hi if plain and squares else high,
@@ -105,47 +106,56 @@ def sums_of(gathered: Gathered, recipes: np.ndarray, asked: Ints) -> ManySums:
     Every number is that of `detectors.quantities.sums_of`, bit for bit; there is no event where
     the predictions that should be counted are not known.
     """
-    places, beside = recipes["places"], recipes["beside"] != 0
     starts, served = gathered.starts[asked], gathered.served[asked]
-    first = np.repeat(starts[:, None], places.shape[1], axis=1)
-    first[:, :3] = np.where(beside, served, starts)[:, None]
-    entries = gathered.at(np.where(places == NOWHERE, NOWHERE, places + first))
-    n: Ints = (entries[:, :3] * recipes["signs"]).sum(axis=1)
-    n[beside & (served == NOWHERE)] = 0
-    squares, scales = recipes["squares"] != 0, recipes["scales"]
-    low, span, hi = recipes["low"], recipes["span"], recipes["hi"]
-    s = scaled(entries[:, 3], scales[:, 0]) + scaled(entries[:, 4], scales[:, 0])
-    q = scaled(entries[:, 5], scales[:, 1])
-    moved = squares & ~((low == 0.0) & (span == 1.0))
-    if moved.any():
-        q = np.where(moved, n * low**2 + span * (2 * low * s + span * q), q)
-        s = np.where(moved, n * low + span * s, s)
-    lo = np.where(moved, low, 0.0)
-    return ManySums(n, s, q, lo, hi, squares)
+    first = np.where(recipes["beside"], served[:, None], starts[:, None])
+    entries = gathered.at(recipes["places"] + first)
+    n: Ints = (entries[:, :COUNTS] * recipes["signs"]).sum(axis=1)
+    unknown = served == NOWHERE
+    if unknown.any():
+        n[unknown & recipes["beside"][:, 0]] = 0
+    read = entries[:, COUNTS:] / recipes["scales"]
+    s, q = as_floats(read[:, 0] + read[:, 1]), as_floats(read[:, 2])
+    low, span = recipes["low"], recipes["span"]
+    if low.any() or (span != 1.0).any():
+        q = as_floats(n * low**2 + span * (2 * low * s + span * q))
+        s = as_floats(n * low + span * s)
+    return ManySums(n, s, q, low, recipes["hi"], recipes["squares"])
 
 
 def _beside(layout: Layout, inputs: Layout, field: str, squares: str, hi: float) -> Recipe | None:
     """A metric of which the predictions count the events."""
     if field not in layout:
         return None
-    return Recipe(
-        places=(
-            inputs.start(awaited_field(inputs)),
-            NOWHERE,
-            NOWHERE,
-            layout.start(field),
-            NOWHERE,
-            layout.start(squares) if squares else NOWHERE,
-        ),
-        signs=(1, 0, 0),
-        scales=(scale_of(layout, field), scale_of(layout, squares) if squares else 1.0),
+    return _recipe(
+        counts=[(inputs.start(awaited_field(inputs)), 1)],
+        sums=[(layout.start(field), scale_of(layout, field))],
+        squares=(layout.start(squares), scale_of(layout, squares)) if squares else None,
         beside=True,
-        squares=bool(squares),
-        low=0.0,
-        span=1.0,
         hi=hi,
     )
 
 
-def _padded(values: list[int], length: int, filling: int = NOWHERE) -> list[int]:
-    return values + [filling] * (length - len(values))
+def _recipe(
+    *,
+    counts: Sequence[tuple[int, int]],
+    sums: Sequence[tuple[int, float]],
+    squares: tuple[int, float] | None,
+    beside: bool = False,
+    low: float = 0.0,
+    span: float = 1.0,
+    hi: float,
+) -> Recipe:
+    """A recipe of places with signs, of places with scales."""
+    nothing = (0, math.inf)
+    signed = [*counts, *[(0, 0)] * (COUNTS - len(counts))]
+    scaled = [*sums, *[nothing] * (SUMS - 1 - len(sums)), squares or nothing]
+    return Recipe(
+        places=tuple(place for place, _ in (*signed, *scaled)),
+        beside=(*[beside] * COUNTS, *[False] * SUMS),
+        signs=tuple(sign for _, sign in signed),
+        scales=tuple(scale for _, scale in scaled),
+        squares=squares is not None,
+        low=low,
+        span=span,
+        hi=hi,
+    )

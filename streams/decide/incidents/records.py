@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -104,7 +105,13 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def alert(self) -> Alert:
         """The event."""
-        return Alert.model_validate_json(self.json)
+        return _alert(self.json)
+
+
+@lru_cache(maxsize=1 << 12)
+def _alert(json: bytes) -> Alert:
+    """An alert that is looked at window after window."""
+    return Alert.model_validate_json(json)
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -74,7 +74,9 @@ def listed_each(windows: Sequence[tuple[Subject, Ints]]) -> list[Listed]:
 def _chances(groups: Sequence[Alike], far: Sequence[BoolArray]) -> dict[int, list[_Chance]]:
     """All features of the windows in which any is far away."""
     found: defaultdict[int, list[_Chance]] = defaultdict(list)
-    moved = [group.windows[own] for group, own in zip(groups, far, strict=True)]
+    moved = [group.windows[own] for group, own in zip(groups, far, strict=True) if own.any()]
+    if not moved:
+        return found
     for group, own in zip(groups, far, strict=True):
         asked = np.flatnonzero(np.isin(group.windows, np.concatenate(moved)))
         both = Compared(group.both.window[asked], group.both.reference[asked])

@@ -15,7 +15,7 @@ from schemas.summaries import Part
 from schemas.windows import Verdict
 from streams.control import Control
 from streams.decide import merge
-from streams.decide.keys import StreamKey, WindowKey
+from streams.decide.keys import WindowKey
 from streams.decide.measure.awaited import awaited
 from streams.decide.measure.interval import interval_of, judge
 from streams.decide.rollback.book import Facts
@@ -167,8 +167,7 @@ def _labelled(state: State, window: Served) -> bool | None:
 
 def _paged(state: State, model: str, version: str) -> bool:
     """Whether a page of a version stands open, of any segment."""
-    stream = StreamKey(model, version, Arm.BASELINE, "")
-    known = [state.tests.get(key) for key in state.tests.open_in(stream)]
+    known = [state.tests.get(key) for key in state.tests.open_in((model, version, Arm.BASELINE))]
     return any(
         test is not None
         and test.alert is not None

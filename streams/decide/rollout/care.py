@@ -11,7 +11,6 @@ from schemas.alerts import Alert
 from schemas.base import milliseconds
 from schemas.deployments import DeploymentEvent
 from schemas.policy import Policy, duration_ms
-from schemas.summaries import Part
 from streams.decide import sentences
 from streams.decide.alerts.base import anew
 from streams.decide.alerts.events import Occasion, superseded
@@ -90,20 +89,22 @@ def begin(state: State, window: WindowKey, period: Period, keys: Iterable[Monito
         state.tests.put(key, msgspec.structs.replace(known, memory=b"", past=past))
 
 
-def retire(state: State, now: Occasion, part: Part, periods: Sequence[Period]) -> list[Alert]:
+def retire(
+    state: State, now: Occasion, keys: Iterable[MonitorKey], periods: Sequence[Period]
+) -> list[Alert]:
     """Close the alerts of hyper-care of a window's stream, once it is over.
 
     Parameters
     ----------
-    part
-        Of which part of a pane the window is due: labels come later than inputs.
+    keys
+        Of the part of a pane of which the window is due: labels come later than inputs.
     """
     window, closed = now.window, list[Alert]()
     if window.segment != "" or current(periods, window) is not None:
         return []
-    for key in state.tests.open_in(window.stream):
+    for key in keys:
         known = state.tests.get(key)
-        if known is None or known.alert is None or known.part is not part:
+        if known is None or known.alert is None:
             continue
         if not is_care(key.detector) or known.start_ms >= window.start_ms:
             continue
