@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -65,8 +66,8 @@ class Records(Sequence[Record]):
         self,
         topic: str,
         partition: int,
-        offsets: list[int],
-        timestamps_ms: list[int],
+        offsets: Sequence[int],
+        timestamps_ms: Sequence[int],
         values: list[bytes],
         source: Sequence[Any],
         make: Callable[[Any], Record],
@@ -99,6 +100,10 @@ class Records(Sequence[Record]):
             self._source[place],
             self._make,
         )
+
+    def each(self) -> list[Record]:
+        """All of them."""
+        return list(map(self._make, self._source))
 
     def since(self, offset: int) -> Records:
         """Those at an offset or after it."""
@@ -136,11 +141,17 @@ def in_columns(records: Sequence[Record]) -> Records:
         [record.timestamp_ms for record in records],
         [record.value or b"" for record in records],
         records,
-        _itself,
+        itself,
     )
 
 
-def _itself(record: Record) -> Record:
+def one_by_one(columns: Iterable[Records]) -> list[Record]:
+    """Every record, those of one partition after the other."""
+    return list(chain.from_iterable(own.each() for own in columns))
+
+
+def itself(record: Record) -> Record:
+    """How a `Record` is made where there already is one."""
     return record
 
 

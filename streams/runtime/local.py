@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 
 from schemas.errors import ConfigurationError, TopicMismatch
 from schemas.topics import TopicSpec
-from streams.records import Message, Record
+from streams.records import Message, Record, one_by_one
 from streams.runtime.local_log import LocalLog, LocalReader
 from streams.runtime.local_member import LocalGroup, LocalMember
 from streams.runtime.transport import Rebalance, TopicPartition, check_topics
@@ -50,7 +49,7 @@ class LocalFollower:
             if not records and timeout_ms > 0:
                 self._log.changed.wait(timeout_ms / 1_000)
                 records = self._reader.take(max_records)
-            return list(chain.from_iterable(records))
+            return one_by_one(records)
 
     def at_end(self) -> bool:
         """True if every committed record was delivered."""
@@ -163,7 +162,7 @@ class LocalTransport:
         """Every committed record of what is in the log now."""
         with self._log.changed:
             found = self._log.partition((topic, partition))
-            return iter(found.since(start, len(found.records)))
+            return iter(found.since(start, len(found.records)).each())
 
     def beginning_offset(self, topic: str, partition: int) -> int:
         """The first offset in the log: nothing is ever deleted."""

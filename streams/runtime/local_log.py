@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Final
 
 from schemas.errors import TransportError
 from schemas.topics import TopicSpec
-from streams.records import Message, Record
+from streams.records import Headers, Message, Record, Records, itself
 from streams.runtime.partitioner import partition_of
 from streams.runtime.transport import TopicPartition
 
@@ -21,15 +21,39 @@ LARGEST_MESSAGE: Final = 1_000_000
 
 @dataclass(slots=True)
 class Partition:
-    """Records of one partition, and the offset after them."""
+    """Records of one partition, also in columns, and the offset after them."""
 
+    topic: str
+    number: int
     records: list[Record] = field(default_factory=list)
+    offsets: array[int] = field(default_factory=lambda: array("q"))
+    timestamps_ms: array[int] = field(default_factory=lambda: array("q"))
+    values: list[bytes] = field(default_factory=list)
     end: int = 0
 
-    def since(self, offset: int, count: int) -> list[Record]:
+    def add(
+        self, time_ms: int, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> None:
+        """Write a record at the end."""
+        self.records.append(Record(self.topic, self.number, self.end, time_ms, key, value, headers))
+        self.offsets.append(self.end)
+        self.timestamps_ms.append(time_ms)
+        self.values.append(value or b"")
+        self.end += 1
+
+    def since(self, offset: int, count: int) -> Records:
         """At most ``count`` records from an offset on."""
-        first = bisect_left(self.records, offset, key=attrgetter("offset"))
-        return self.records[first : first + count]
+        first = bisect_left(self.offsets, offset)
+        found = slice(first, first + count)
+        return Records(
+            self.topic,
+            self.number,
+            self.offsets[found],
+            self.timestamps_ms[found],
+            self.values[found],
+            self.records[found],
+            itself,
+        )
 
 
 class LocalLog:
@@ -53,7 +77,7 @@ class LocalLog:
         """Make an empty topic."""
         self.specs[spec.name] = spec
         for number in range(spec.partitions):
-            self._partitions[spec.name, number] = Partition()
+            self._partitions[spec.name, number] = Partition(spec.name, number)
 
     def partition(self, partition: TopicPartition) -> Partition:
         """A partition's records.
@@ -100,12 +124,7 @@ class LocalLog:
             partitions = [self.partition((topic, number)) for number in range(count)]
             for time_ms, key, value in rows:
                 _check_size(topic, len(key) + len(value))
-                number = partition_of(key, count)
-                partition = partitions[number]
-                partition.records.append(
-                    Record(topic, number, partition.end, time_ms, key, value, ())
-                )
-                partition.end += 1
+                partitions[partition_of(key, count)].add(time_ms, key, value)
             self.changed.notify_all()
 
     def _place(self, message: Message) -> TopicPartition:
@@ -127,12 +146,8 @@ class LocalLog:
         return spec.partitions if spec else 1
 
     def _write(self, place: TopicPartition, message: Message) -> None:
-        partition = self._partitions[place]
         time_ms = self._clock() if message.timestamp_ms is None else message.timestamp_ms
-        partition.records.append(
-            Record(*place, partition.end, time_ms, message.key, message.value, message.headers)
-        )
-        partition.end += 1
+        self._partitions[place].add(time_ms, message.key, message.value, message.headers)
 
     def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Set a group's offsets."""
@@ -170,9 +185,9 @@ class LocalReader:
         self.paused: set[TopicPartition] = set()
         self._ends: dict[TopicPartition, int] = {}
 
-    def take(self, max_records: int) -> list[list[Record]]:
+    def take(self, max_records: int) -> list[Records]:
         """The next records of each partition that has some, an equal share of each."""
-        every: list[list[Record]] = []
+        every: list[Records] = []
         left = max_records
         active = [each for each in sorted(self.positions) if each not in self.paused]
         for index, each in enumerate(active):
@@ -183,7 +198,7 @@ class LocalReader:
             if len(taken) < share:
                 self.positions[each] = partition.end
             elif taken:
-                self.positions[each] = taken[-1].offset + 1
+                self.positions[each] = taken.offsets[-1] + 1
             if taken:
                 every.append(taken)
             self._ends[each] = partition.end

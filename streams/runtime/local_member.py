@@ -9,10 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 from schemas.errors import Fenced
-from streams.records import Message, Record, Records, in_columns
+from streams.records import Message, Record, Records, one_by_one
 from streams.runtime.local_log import LocalLog, LocalReader
 from streams.runtime.transport import Rebalance, TopicPartition, first_offset
 
@@ -114,13 +113,10 @@ class LocalMember:
 
     def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
         """The next records; may call the rebalance."""
-        return list(chain.from_iterable(self._poll(max_records, timeout_ms)))
+        return one_by_one(self.fetch(max_records=max_records, timeout_ms=timeout_ms))
 
     def fetch(self, *, max_records: int, timeout_ms: int) -> list[Records]:
         """The next records in columns; may call the rebalance."""
-        return list(map(in_columns, self._poll(max_records, timeout_ms)))
-
-    def _poll(self, max_records: int, timeout_ms: int) -> list[list[Record]]:
         deadline = time.monotonic() + timeout_ms / 1_000
         while True:
             self._require_usable()
