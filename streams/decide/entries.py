@@ -39,6 +39,7 @@ class Entries(msgspec.Struct, frozen=True, array_like=True):
 
 
 NONE = Entries(0, b"", b"")
+"""Of a vector in which there is nothing."""
 
 Vector = tuple[Sequence[int], Sequence[int]]
 """Places, and what is added at each."""
@@ -95,7 +96,8 @@ def _cut(places: Ints, amounts: Ints, ends: Ints) -> list[Entries]:
     if not filled:
         return found
     firsts = [starts_at[place] for place in filled]
-    largest = np.maximum.reduceat(np.abs(amounts), firsts).tolist()
+    # As unsigned, for the smallest of all integers has no opposite.
+    largest = np.maximum.reduceat(np.abs(amounts).view(np.uint64), firsts).tolist()
     if max(largest) >= LIMIT:
         raise OverflowError("a pane holds too many rows; choose a shorter pane")
     stored: dict[np.dtype[Any], bytes] = {}

@@ -100,14 +100,15 @@ def total(
         Parts of inputs and of labels together.
     """
     if from_ms is not None and from_ms > window.start_ms:
-        return _summed(state, window, subject, parts, from_ms)
+        return _summed(state, window, subject, parts, layout_of(subject, parts), from_ms)
     known = state.sums.get(window, parts)
     if known is not None:
         return known
+    layout = layout_of(subject, parts)
     present = _present(state, window, subject, parts)
     if present != parts:
         return total(state, window, subject, present)
-    known = _summed(state, window, subject, parts, window.start_ms)
+    known = _summed(state, window, subject, parts, layout, window.start_ms)
     known.flags.writeable = False
     state.sums.put(window, parts, known)
     return known
@@ -135,7 +136,12 @@ def _panes(window: WindowKey, subject: Subject) -> list[WindowKey]:
 
 
 def _summed(
-    state: State, window: WindowKey, subject: Subject, parts: tuple[Part, ...], from_ms: int
+    state: State,
+    window: WindowKey,
+    subject: Subject,
+    parts: tuple[Part, ...],
+    layout: Layout,
+    from_ms: int,
 ) -> Ints:
     """Sum of some parts of the panes that start at a time or later."""
     panes = [state.panes.get(key) for key in _panes(window, subject) if key.start_ms >= from_ms]
@@ -146,7 +152,7 @@ def _summed(
         for part in parts
         if (entries := pane.parts.get(part)) is not None
     ]
-    return densely(every, layout_of(subject, parts).size)
+    return densely(every, layout.size)
 
 
 def layout_of(subject: Subject, parts: tuple[Part, ...]) -> Layout:

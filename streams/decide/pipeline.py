@@ -283,8 +283,10 @@ class Decide:
     def _judged(
         self, closing: Sequence[Due], maturing: Sequence[Due], cut: dict[str, int]
     ) -> list[Alert | Watched]:
-        """What tests find in windows that close, and then in those whose labels are mature: they
-        share nothing, so those of a round look together."""
+        """What tests find in windows that close, and then in those whose labels are mature.
+
+        No test looks at both, and none at what another found: those of a round look together.
+        """
         turns = Turns(self._records, self._sheets, self._control, self._peers)
         found: dict[Part, list[Alert | Watched]] = {Part.INPUT: [], Part.LABEL: []}
         for inputs, labels in zip_longest(rounds(closing), rounds(maturing), fillvalue=()):

@@ -141,7 +141,13 @@ class Subjects:
         return self._known[kind]
 
     def of_segment(self, segment: str, policy: str, reference: str) -> Subject:
-        """The same of a segment ``key=value``, or of the stream of all (segment "")."""
+        """The same of a segment ``key=value``, or of the stream of all (segment "").
+
+        Raises
+        ------
+        Retriable
+            As `of`.
+        """
         kind = (segment, policy, reference)
         known = self._segments.get(kind)
         if known is None:

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka import TopicPartition as Place
 
 from schemas.errors import BrokerUnavailable, CommitUnknown, Fenced, Retriable, TransportError
-from streams.records import Message, Record, Records
+from streams.records import Message, Record, Records, one_by_one
 from streams.runtime.kafka_errors import kafka_error, mapped, passes, translated
 from streams.runtime.kafka_reader import Reader, place
 from streams.runtime.kafka_retry import persist
@@ -77,8 +77,7 @@ class KafkaMember:
 
     def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
         """The next records; may call the rebalance."""
-        fetched = self.fetch(max_records=max_records, timeout_ms=timeout_ms)
-        return [record for records in fetched for record in records]
+        return one_by_one(self.fetch(max_records=max_records, timeout_ms=timeout_ms))
 
     def fetch(self, *, max_records: int, timeout_ms: int) -> list[Records]:
         """The next records in columns; may call the rebalance."""

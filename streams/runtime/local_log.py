@@ -35,9 +35,9 @@ class Partition:
         self, time_ms: int, key: bytes | None, value: bytes | None, headers: Headers = ()
     ) -> None:
         """Write a record at the end."""
+        self.timestamps_ms.append(time_ms)  # First, for it alone may refuse what it is given.
         self.records.append(Record(self.topic, self.number, self.end, time_ms, key, value, headers))
         self.offsets.append(self.end)
-        self.timestamps_ms.append(time_ms)
         self.values.append(value or b"")
         self.end += 1
 

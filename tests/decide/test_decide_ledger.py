@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.alerts import AlertAction
+from schemas.alerts import STORY, AlertAction
 from schemas.policy import PolicyRecord
 from streams.decide.detect import Evidence
 from streams.decide.detect import tests_of as asked_of
@@ -305,3 +305,33 @@ def test_the_ledger_does_not_follow_the_order_of_a_checkpoint(world):
         told.append((resumed.ledger(), resumed.budgets()))
     assert told[0] == told[1] == told[2]
     assert told[0] == (change.story.decide.ledger(), change.story.decide.budgets())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"budgets": {"error_rate": 0.1}}, {"budgets": BOTH | {"error_rate": 0.2}, "window": "3m"}],
+    ids=["a test less", "longer windows"],
+)
+def test_a_change_is_judged_alike_minute_by_minute_and_all_at_once(world, changes):
+    """Windows close under one policy while labels mature under the other: in as many rounds as
+    fall due together, with alerts that end between them."""
+
+    def judged(*, paced):
+        change = Change(world(budgets=BOTH))
+        other = world(**changes)
+        for minute in range(30):
+            if minute == 12:
+                change.to(other)
+            bad = 3 <= minute < 20
+            change.push(minute, n=400, errors=200 if bad else 20, failed=100 if bad else 2)
+            if paced:
+                change.story.clock(minute + 1)
+        change.story.clock(60)
+        said = {one.id: one.model_dump(exclude=STORY) for one in change.story.turns}
+        return said, change.story.decide.ledger()
+
+    said, ledger = judged(paced=True)
+    assert judged(paced=False) == (said, ledger)
+    kinds = {(one["metric"], one["action"]) for one in said.values()}
+    assert {("error_rate", "opened"), ("service_errors", "opened")} <= kinds
+    assert any("another policy" in one["summary"] for one in said.values())

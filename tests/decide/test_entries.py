@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.summary import LIMIT
+from schemas.summaries import Part
+from streams.decide import merge
 from streams.decide.entries import added, densely, packed
+from streams.decide.state import State
 
 SIZE = 70_000
-PLACES = st.integers(0, 40) | st.integers(0, SIZE - 1)
-AMOUNTS = st.integers(-3, 3) | st.integers(-(1 << 40), 1 << 40)
+PLACES = st.integers(0, 40) | st.integers(0, SIZE - 1) | st.sampled_from([65_535, 65_536])
+EDGES = [sign * (1 << bits) - less for bits in (7, 15, 31) for sign in (1, -1) for less in (0, 1)]
+AMOUNTS = st.integers(-3, 3) | st.integers(-(1 << 40), 1 << 40) | st.sampled_from(EDGES)
+"""Also those at which numbers become wider."""
+
 VECTORS = st.lists(st.lists(st.tuples(PLACES, AMOUNTS), max_size=12), max_size=6)
 
 
@@ -78,5 +84,14 @@ def test_too_many_rows_are_refused(sign):
     for add in (lambda: added(first, second), lambda: densely([first, second], 4)):
         with pytest.raises(OverflowError, match="choose a shorter pane"):
             add()
-    with pytest.raises(OverflowError, match="choose a shorter pane"):
-        packed([([3, 3], [most, sign])])
+    for places, amounts in (([3, 3], [most, sign]), ([3], [-(1 << 63)]), ([3] * 4, [1 << 61] * 4)):
+        with pytest.raises(OverflowError, match="choose a shorter pane"):
+            packed([([2], [1]), (places, amounts)])
+
+
+def test_parts_of_inputs_and_of_labels_are_summed_apart(world):
+    """Also where no pane has the part that does not belong."""
+    there = world()
+    window = merge.pane_key(there.deltas(0, n=3)[0])
+    with pytest.raises(ValueError, match="sum them apart"):
+        merge.total(State(), window, there.whole, (Part.INPUT, Part.LABEL))

@@ -21,7 +21,8 @@ def retire(
     Parameters
     ----------
     keys
-        Of the part of a pane of which the window is due: labels come later than inputs.
+        Tests of the window's version with an open alert, that look at the part of a pane of which
+        the window is due: labels come later than inputs.
     asked
         Every test and contract of the window's stream.
     """

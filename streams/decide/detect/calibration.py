@@ -206,8 +206,9 @@ def _sums(
     starts = gathered.starts[:, None] + np.stack([one.sums for one in places])
     entries = scaled(gathered.at(starts), np.stack([one.scales for one in places]))
     rows = as_floats([test.rows_per_unit for test in tests])
-    n, y, p, sq = (entries[:, first : first + BINS] for first in range(0, 4 * BINS, BINS))
-    slope_d, slope_v = entries[:, 4 * BINS], entries[:, 4 * BINS + 1]
+    binned = len(FIELDS) * BINS
+    n, y, p, sq = (entries[:, first : first + BINS] for first in range(0, binned, BINS))
+    slope_d, slope_v = entries[:, binned], entries[:, binned + 1]
     n, d, v = (as_floats(x / rows[:, None]) for x in (n, y - p, sq))
     count = n.sum(axis=1)
     return (

@@ -97,7 +97,8 @@ def retire(
     Parameters
     ----------
     keys
-        Of the part of a pane of which the window is due: labels come later than inputs.
+        Tests of the window's version with an open alert, that look at the part of a pane of which
+        the window is due: labels come later than inputs.
     """
     window, closed = now.window, list[Alert]()
     if window.segment != "" or current(periods, window) is not None:
