@@ -52,6 +52,8 @@ def packed(vectors: Sequence[Vector]) -> list[Entries]:
     ------
     OverflowError
         If an entry reaches 2**62.
+    ValueError
+        If a vector has not as many amounts as places.
 
     Examples
     --------
@@ -62,6 +64,9 @@ def packed(vectors: Sequence[Vector]) -> list[Entries]:
     ([3], [4], 1)
     """
     sizes = [len(places) for places, _ in vectors]
+    for size, (_, values) in zip(sizes, vectors, strict=True):
+        if len(values) != size:
+            raise ValueError(f"a pane has {size} places and {len(values)} amounts; send one each")
     total = sum(sizes)
     places = np.fromiter(chain.from_iterable(one for one, _ in vectors), np.int64, total)
     amounts = np.fromiter(chain.from_iterable(one for _, one in vectors), np.int64, total)

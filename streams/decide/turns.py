@@ -118,13 +118,15 @@ class Turns:
         said: list[Alert] = []
         left: dict[Version, list[MonitorKey]] = {}
         for due_ms, start_ms, window in together:
-            if window[:3] not in left:
-                left[window[:3]] = self._left(window, part)
-            if not left[window[:3]] or not self._served(window):
+            version = window[:3]
+            if version not in left:
+                left[version] = self._left(window, part)
+            keys = left[version]
+            if not keys or not self._served(window):
                 continue
             subject = self._records.subject_of(window)
             seen = Evidence(subject, subject.layout(part).zeros(), start_ms)
-            now, keys = alerts.Occasion(window, seen, due_ms, cut), left[window[:3]]
+            now = alerts.Occasion(window, seen, due_ms, cut)
             said += care.retire(self._state, now, keys, self._care_of(window, subject))
             said += alerts.retire(self._state, now, keys, self._sheets.names(subject))
         return said

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.errors import Retriable
 from schemas.topics import TopicSpec
-from streams.records import Record
+from streams.records import Record, one_by_one
 from streams.runtime import kafka_topics
 from streams.runtime.kafka_errors import mapped, translated
 from streams.runtime.kafka_member import KafkaMember, committed_offsets
@@ -56,8 +56,7 @@ class KafkaFollower:
 
     def poll(self, *, max_records: int, timeout_ms: int) -> list[Record]:
         """The next committed records."""
-        fetched = self._reader.poll(max_records=max_records, timeout_ms=timeout_ms)
-        return [record for records in fetched for record in records]
+        return one_by_one(self._reader.poll(max_records=max_records, timeout_ms=timeout_ms))
 
     def at_end(self) -> bool:
         """True if every committed record was delivered."""

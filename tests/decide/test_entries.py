@@ -76,6 +76,12 @@ def test_no_vector_at_all():
     assert packed([]) == []
 
 
+def test_places_and_amounts_are_as_many():
+    """Else the amounts of one pane would count in the next."""
+    with pytest.raises(ValueError, match="1 places and 2 amounts"):
+        packed([([1], [1, 1]), ([1, 2], [1])])
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_too_many_rows_are_refused(sign):
     """Before a sum can wrap around."""

@@ -77,8 +77,9 @@ def _chances(groups: Sequence[Alike], far: Sequence[BoolArray]) -> dict[int, lis
     moved = [group.windows[own] for group, own in zip(groups, far, strict=True) if own.any()]
     if not moved:
         return found
+    every = np.concatenate(moved)
     for group, own in zip(groups, far, strict=True):
-        asked = np.flatnonzero(np.isin(group.windows, np.concatenate(moved)))
+        asked = np.flatnonzero(np.isin(group.windows, every))
         both = Compared(group.both.window[asked], group.both.reference[asked])
         for place, p in zip(asked.tolist(), _p_values(both), strict=True):
             chance = _Chance(group.features[place], bool(own[place]), p)
