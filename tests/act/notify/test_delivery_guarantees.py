@@ -9,13 +9,13 @@ from collections import deque
 
 import pytest
 from acting import NOW_MS, Site
+from deliveries import PLAN, delivered, outcomes
 from published import an_alert
-from receiver import Posted, Receiver, dripping
+from receiver import Posted, Receiver
 
 from schemas import topics
 from schemas.alerts import AlertAction, Severity
 from schemas.commands import Delivered
-from schemas.dead_letters import Reason
 from schemas.errors import BrokerUnavailable
 from schemas.notices import Notice
 from streams.act.notify.lanes import Lanes
@@ -24,13 +24,6 @@ from streams.act.outgoing import Outgoing, notice
 from streams.records import Message
 from streams.runtime import catalogue
 
-PLAN = """
-targets:
-  ops: {{kind: webhook, url: "{url}"}}
-default: [ops]
-retry: {{first: 1s, factor: 2, longest: 8s, jitter: 0}}
-give_up: 1h
-"""
 TWO = """
 targets:
   ops: {{kind: webhook, url: "{url}"}}
@@ -39,18 +32,6 @@ default: [ops, log]
 retry: {{first: 1s, factor: 2, longest: 8s, jitter: 0}}
 give_up: 1m
 """
-
-
-def _delivered(site: Site) -> list[Delivered]:
-    return [command for command in site.commands() if isinstance(command, Delivered)]
-
-
-def _outcomes(site: Site, target: str) -> dict[str, float]:
-    found = {
-        outcome: site.metrics.value(catalogue.DELIVERIES, target=target, outcome=outcome)
-        for outcome in ("delivered", "retried", "dead")
-    }
-    return {outcome: value for outcome, value in found.items() if value}
 
 
 def test_an_event_is_delivered_once_and_recorded() -> None:
@@ -62,10 +43,10 @@ def test_an_event_is_delivered_once_and_recorded() -> None:
         asyncio.run(site.work())
         assert ops.keys == ["s1"]
         assert ops.posted[0].body == alert.model_dump_json().encode()
-        (command,) = _delivered(site)
+        (command,) = delivered(site)
         assert (command.event_id, command.target, command.model) == ("s1", "ops", "fraud")
         assert (command.dead, command.settled, command.time) == (False, True, NOW_MS)
-        assert _outcomes(site, "ops") == {"delivered": 1}
+        assert outcomes(site, "ops") == {"delivered": 1}
         assert site.metrics.value(catalogue.DELIVERIES_WAITING, target="ops") == 0
 
 
@@ -79,7 +60,7 @@ def test_an_event_said_again_is_not_delivered_again() -> None:
         site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
         asyncio.run(site.work())
         assert ops.keys == ["s1"]
-        assert len(_delivered(site)) == 1
+        assert len(delivered(site)) == 1
 
 
 def test_a_crash_before_the_record_repeats_the_same_key() -> None:
@@ -103,12 +84,12 @@ def test_a_crash_before_the_record_repeats_the_same_key() -> None:
 
         asyncio.run(crash())
         assert ops.keys == ["s1"]
-        assert _delivered(site) == []
+        assert delivered(site) == []
         asyncio.run(site.work())
         assert ops.keys == ["s1", "s1"]
         asyncio.run(site.work())
         assert ops.keys == ["s1", "s1"]
-        assert len(_delivered(site)) == 1
+        assert len(delivered(site)) == 1
 
 
 def test_a_crash_before_the_answer_repeats_the_same_key() -> None:
@@ -128,11 +109,11 @@ def test_a_crash_before_the_answer_repeats_the_same_key() -> None:
                 await act.notifier.close(grace_s=0)
 
         asyncio.run(crash())
-        assert _delivered(site) == []
+        assert delivered(site) == []
         ops.seen = lambda _: None
         asyncio.run(site.work())
         assert set(ops.keys) == {"s1"}
-        assert len(_delivered(site)) == 1
+        assert len(delivered(site)) == 1
 
 
 def test_a_log_that_is_away_does_not_bother_the_target() -> None:
@@ -157,7 +138,7 @@ def test_a_log_that_is_away_does_not_bother_the_target() -> None:
 
         asyncio.run(trouble())
         assert ops.keys == ["s1"]
-        assert len(_delivered(site)) == 1
+        assert len(delivered(site)) == 1
         assert site.slept == [1, 2, 4]
 
 
@@ -220,22 +201,6 @@ def test_what_was_recorded_while_it_waited_for_its_turn_is_not_sent() -> None:
         assert sorted(ops.keys) == [f"s{number}" for number in range(AT_ONCE)]
 
 
-def test_a_target_that_never_ends_its_answer_is_a_failed_attempt() -> None:
-    """``timeout`` is for all of it: a byte now and then does not keep others from their turn."""
-    with dripping() as url:
-        plan = PLAN.replace('"{url}"', '"{url}", timeout: 100ms').replace("1h", "1s")
-        site = Site(plan.format(url=url))
-        site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
-
-        async def work() -> None:
-            async with asyncio.timeout(30):
-                await site.work()
-
-        asyncio.run(work())
-        (letter,) = site.letters()
-        assert "no whole answer within 0.1 s" in letter.message
-
-
 def test_a_lane_goes_on_after_an_event_that_fails() -> None:
     """What is behind it is delivered, and the one that failed may be put again."""
     site, seen = Site("{}"), []
@@ -269,80 +234,13 @@ def test_a_letter_holds_the_beginning_of_an_event_that_is_too_long() -> None:
         assert len(base64.b64decode(letter.value_base64)) == 600_000
 
 
-def test_attempts_are_repeated_ever_more_slowly() -> None:
-    """Trouble of the network and answers of 500 or more double the wait up to the longest."""
-    with Receiver(replies=deque([(500, {}, "")] * 4)) as ops:
-        ops.closes = 2
-        site = Site(PLAN.format(url=ops.url))
-        site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
-        asyncio.run(site.work())
-        assert ops.keys == ["s1"] * 7
-        assert site.slept == [1, 2, 4, 8, 8, 8]
-        assert _outcomes(site, "ops") == {"retried": 6, "delivered": 1}
-
-
-@pytest.mark.parametrize(
-    ("header", "waited"),
-    [
-        ("30", 30),
-        ("Thu, 01 Jan 2026 00:02:00 GMT", 120),
-        ("0", 1),
-        ("soon", 1),
-        ("9" * 5_000, 1),
-        ("Thu, 01 Jan 99999999999 00:02:00 GMT", 1),
-    ],
-)
-def test_a_target_that_asks_for_time_gets_it(header: str, waited: float) -> None:
-    """Retry-After counts, in both of its forms, where it asks for more than the usual wait."""
-    with Receiver(replies=deque([(429, {"Retry-After": header}, "slow down")])) as ops:
-        site = Site(PLAN.format(url=ops.url))
-        site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
-        asyncio.run(site.work())
-        assert site.slept == [waited]
-        assert ops.keys == ["s1"] * 2
-
-
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 410])
-def test_a_refusal_is_a_dead_letter_at_once(status: int) -> None:
-    """No repetition would change it: the bytes, the target and the answer stand in the letter."""
-    with Receiver(replies=deque([(status, {}, "no such channel")])) as ops:
-        site = Site(PLAN.format(url=ops.url))
-        alert = an_alert(id="s1")
-        site.publish(topics.ALERTS, "a1", alert)
-        asyncio.run(site.work())
-        assert ops.keys == ["s1"]
-        assert site.slept == []
-        (letter,) = site.letters()
-        assert letter.reason is Reason.UNDELIVERED
-        assert (letter.topic, letter.partition, letter.offset) == ("alerts", 0, 0)
-        assert letter.field == "ops"
-        assert f"answered {status}: no such channel" in letter.message
-        assert base64.b64decode(letter.value_base64) == alert.model_dump_json().encode()
-        (command,) = _delivered(site)
-        assert (command.dead, command.settled) == (True, True)
-        assert _outcomes(site, "ops") == {"dead": 1}
-        asyncio.run(site.work())
-        assert ops.keys == ["s1"]
-
-
-def test_a_target_that_stays_away_is_given_up() -> None:
-    """After ``give_up`` and not before; then its event is a dead letter, and nobody waits."""
-    with Receiver(replies=deque([(503, {}, "")] * 1_000)) as ops:
-        site = Site(PLAN.format(url=ops.url).replace("1h", "20s"))
-        site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
-        asyncio.run(site.work())
-        assert site.slept == [1, 2, 4, 8, 5]
-        assert len(site.letters()) == 1
-        assert _delivered(site)[0].dead
-
-
 def test_an_event_counts_as_settled_with_its_last_target() -> None:
     """A target that is down does not keep another from the event, and DECIDE goes on meanwhile."""
     with Receiver() as ops, Receiver(replies=deque([(503, {}, "")] * 3)) as log:
         site = Site(TWO.format(url=ops.url, other=log.url))
         site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
         asyncio.run(site.work())
-        told = [(command.target, command.settled) for command in _delivered(site)]
+        told = [(command.target, command.settled) for command in delivered(site)]
         assert told == [("ops", False), ("log", True)]
         assert (ops.keys, log.keys) == (["s1"], ["s1"] * 4)
 
@@ -370,7 +268,7 @@ def test_only_the_target_without_it_is_told_after_a_crash() -> None:
         asyncio.run(half())
         asyncio.run(site.work())
         assert (ops.keys, log.keys) == ([], ["s1"])
-        assert _delivered(site)[-1].settled
+        assert delivered(site)[-1].settled
 
 
 def test_events_of_one_incident_arrive_in_order() -> None:
@@ -401,7 +299,7 @@ def test_what_is_silenced_or_inhibited_is_not_sent() -> None:
         site.publish(topics.ALERTS, "a1", an_alert(id="s1", silenced_by="c1"))
         site.publish(topics.ALERTS, "a1", an_alert(id="s2", inhibited_by="a0"))
         asyncio.run(site.work())
-        assert (ops.keys, _delivered(site)) == ([], [])
+        assert (ops.keys, delivered(site)) == ([], [])
         site.publish(topics.ALERTS, "a1", an_alert(id="s3", action=AlertAction.UPDATED))
         asyncio.run(site.work())
         assert ops.keys == ["s3"]
@@ -413,7 +311,7 @@ def test_what_the_plan_sends_to_nobody_is_settled() -> None:
     site.publish(topics.ALERTS, "a1", an_alert(id="s1"))
     asyncio.run(site.work())
     asyncio.run(site.work())
-    (command,) = _delivered(site)
+    (command,) = delivered(site)
     assert (command.target, command.settled) == ("nobody", True)
 
 
@@ -435,7 +333,7 @@ def test_a_partition_that_moved_away_is_left_to_its_owner() -> None:
                 await act.notifier.drained()
 
         asyncio.run(moved())
-        assert (ops.keys, _delivered(site)) == (["s1"], [])
+        assert (ops.keys, delivered(site)) == (["s1"], [])
         asyncio.run(site.work())
         assert ops.keys == ["s1", "s1", "s2"]
 
@@ -474,7 +372,7 @@ def test_a_key_that_no_header_takes_is_encoded() -> None:
         asyncio.run(tell())
         assert ops.keys == ["schedule/1/-/w%C3%B6chentlich%201"]
         assert ops.posted[0].json["id"] == said.id
-        assert not _delivered(site)[0].dead
+        assert not delivered(site)[0].dead
 
 
 def test_a_notice_of_acts_own_is_delivered_once() -> None:
